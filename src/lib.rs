@@ -1,1 +1,8 @@
-//! The crate.
+//! mio-chat-server: one thread, one `mio::Poll`, one loop that owns every socket, with all roster, queue
+//! and chat state in plain structs beside it, so that nothing is shared and nothing is locked.
+pub mod app;
+pub mod channels;
+pub mod command;
+pub mod event;
+pub mod models;
+pub mod snapshot;

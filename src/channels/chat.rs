@@ -1,0 +1,97 @@
+//! The chat channel: entering, ready, messages, and the end, by either side.
+
+use log::{debug, trace};
+use uuid::Uuid;
+
+use crate::command::Refusal;
+use crate::event::{Deliver, Event};
+use crate::models::Millis;
+use crate::models::chat_lifetime::ChatLifetime;
+use crate::models::chat_log::ChatKey;
+use crate::models::id::{ClientId, Role, UserId};
+
+/// Opens a chat to one of its two users.
+pub fn open(
+    models: &ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    role: Role,
+    user: &UserId,
+) -> Result<(), Refusal> {
+    let key = find(models, client, chat, role)?;
+    let (member, _) = models.party(models.chats.get(key), role);
+    if member == user { Ok(()) } else { Err(Refusal::NotYourChat) }
+}
+
+/// Marks one side as having entered, and tells both once the second has.
+pub fn enter(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    role: Role,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let key = find(models, client, chat, role)?;
+    if models.chats.get_mut(key).enter(role) {
+        let chat = models.chats.get(key);
+        for to in [Role::Teacher, Role::Student] {
+            out.deliver(models.party(chat, to).1, &Event::ChatReady { to, chat: chat.id });
+        }
+    }
+    Ok(())
+}
+
+/// Relays a message to the other side.
+pub fn send(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    from: Role,
+    payload: &str,
+    now: Millis,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let key = find(models, client, chat, from)?;
+    models.chats.append(key, from, now, payload);
+    trace!("chat {chat}: message of {} bytes from the {}", payload.len(), from.name());
+    let to = from.other();
+    let (_, recipient) = models.party(models.chats.get(key), to);
+    out.deliver(recipient, &Event::Message { to, chat, payload });
+    Ok(())
+}
+
+/// Ends a chat at the wish of one side.
+pub fn terminate(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    by: Role,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let key = find(models, client, chat, by)?;
+    finish(models, key, out);
+    Ok(())
+}
+
+/// One side stops listening. A chat that still goes on ends by that; one that is over is left in peace.
+pub fn leave(models: &mut ChatLifetime, client: ClientId, chat: Uuid, role: Role, out: &mut dyn Deliver) {
+    if let Ok(key) = find(models, client, chat, role) {
+        finish(models, key, out);
+    }
+}
+
+/// Ends a chat and tells both sides.
+pub fn finish(models: &mut ChatLifetime, key: ChatKey, out: &mut dyn Deliver) {
+    let chat = models.finish(key);
+    debug!("chat {} is finished after {} messages", chat.id, chat.message_count);
+    for to in [Role::Teacher, Role::Student] {
+        out.deliver(models.party(&chat, to).1, &Event::ChatTerminated { to, chat: chat.id });
+    }
+}
+
+/// The chat in progress with this id, if the client holds the user who has this role in it.
+fn find(models: &ChatLifetime, client: ClientId, chat: Uuid, role: Role) -> Result<ChatKey, Refusal> {
+    let key = models.chats.find(chat).ok_or(Refusal::UnknownChat)?;
+    let (_, holder) = models.party(models.chats.get(key), role);
+    if holder == client { Ok(key) } else { Err(Refusal::NotYourChat) }
+}

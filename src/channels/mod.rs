@@ -1,0 +1,5 @@
+//! Commands become calls on the models, and what follows from them becomes events.
+
+pub mod chat;
+pub mod presence;
+pub mod status;

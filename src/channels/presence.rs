@@ -1,0 +1,152 @@
+//! The presence channel: who comes, who goes, and who is claimed.
+
+use log::debug;
+use uuid::Uuid;
+
+use super::chat;
+use crate::command::Refusal;
+use crate::event::{Deliver, Event};
+use crate::models::chat_lifetime::ChatLifetime;
+use crate::models::client_roster::{ClientRoster, Member};
+use crate::models::id::{ClientId, Role, UserId};
+use crate::models::student_roster::{Student, StudentKey, StudentState};
+use crate::models::teacher_roster::{Teacher, TeacherKey};
+
+/// A teacher comes on line. Connecting again on the same client changes nothing.
+pub fn connect_teacher(
+    models: &mut ChatLifetime,
+    clients: &mut ClientRoster,
+    client: ClientId,
+    user: UserId,
+) -> Result<bool, Refusal> {
+    if let Some(key) = models.teachers.find(user.text()) {
+        return held_by(client, models.teachers.get(key).client);
+    }
+    if !clients.has_room(client) {
+        return Err(Refusal::TooManyUsers);
+    }
+    debug!("teacher {user:?} arrived");
+    let key = models.teachers.insert(Teacher { id: user, client, place: 0, chats: Vec::new() });
+    models.teachers.get_mut(key).place = clients.add(client, Member::Teacher(key));
+    Ok(true)
+}
+
+/// A student comes on line, not ready yet. Connecting again on the same client changes nothing.
+pub fn connect_student(
+    models: &mut ChatLifetime,
+    clients: &mut ClientRoster,
+    client: ClientId,
+    user: UserId,
+) -> Result<bool, Refusal> {
+    if let Some(key) = models.students.find(user.text()) {
+        return held_by(client, models.students.get(key).client);
+    }
+    if !clients.has_room(client) {
+        return Err(Refusal::TooManyUsers);
+    }
+    debug!("student {user:?} arrived");
+    let key = models.students.insert(Student::new(user, client));
+    models.students.set_place(key, clients.add(client, Member::Student(key)));
+    Ok(true)
+}
+
+/// A student queues up; also one whose chat is over. One who waits keeps the place.
+pub fn student_ready(models: &mut ChatLifetime, client: ClientId, user: &UserId) -> Result<(), Refusal> {
+    let key = student(models, client, user)?;
+    if let StudentState::Chatting(_) = models.students.get(key).state() {
+        return Err(Refusal::AlreadyChatting);
+    }
+    models.students.wait(key);
+    Ok(())
+}
+
+/// A teacher takes the next student. Without room or without anybody who waits, nothing happens and
+/// nothing is said: clients ask again.
+pub fn claim_student(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    user: &UserId,
+    new_id: impl FnOnce() -> Uuid,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let teacher = teacher(models, client, user)?;
+    let Some(key) = models.claim(teacher, new_id) else {
+        return Ok(());
+    };
+    let chat = models.chats.get(key);
+    let (teacher, at_teacher) = models.party(chat, Role::Teacher);
+    let (student, at_student) = models.party(chat, Role::Student);
+    debug!("teacher {teacher:?} claimed student {student:?} for chat {}", chat.id);
+    for (to, client) in [(Role::Teacher, at_teacher), (Role::Student, at_student)] {
+        out.deliver(client, &Event::NewChat { to, chat: chat.id, teacher, student });
+    }
+    Ok(())
+}
+
+/// A user whom this client holds goes off line: out of the queue, out of every chat.
+pub fn disconnect(
+    models: &mut ChatLifetime,
+    clients: &mut ClientRoster,
+    client: ClientId,
+    role: Role,
+    user: &UserId,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let member = match role {
+        Role::Teacher => Member::Teacher(teacher(models, client, user)?),
+        Role::Student => Member::Student(student(models, client, user)?),
+    };
+    remove(models, clients, client, member, out);
+    Ok(())
+}
+
+/// Takes a member of a client off its roster, and tells those it chatted with.
+pub fn remove(
+    models: &mut ChatLifetime,
+    clients: &mut ClientRoster,
+    client: ClientId,
+    member: Member,
+    out: &mut dyn Deliver,
+) {
+    let place = match member {
+        Member::Teacher(key) => remove_teacher(models, key, out),
+        Member::Student(key) => remove_student(models, key, out),
+    };
+    match clients.remove(client, place) {
+        Some(Member::Teacher(moved)) => models.teachers.get_mut(moved).place = place,
+        Some(Member::Student(moved)) => models.students.set_place(moved, place),
+        None => {}
+    }
+}
+
+fn remove_teacher(models: &mut ChatLifetime, key: TeacherKey, out: &mut dyn Deliver) -> u32 {
+    while let Some(&chat) = models.teachers.get(key).chats.last() {
+        chat::finish(models, chat, out);
+    }
+    let teacher = models.teachers.remove(key);
+    debug!("teacher {:?} left", teacher.id);
+    teacher.place
+}
+
+fn remove_student(models: &mut ChatLifetime, key: StudentKey, out: &mut dyn Deliver) -> u32 {
+    if let StudentState::Chatting(chat) = models.students.get(key).state() {
+        chat::finish(models, chat, out);
+    }
+    let student = models.students.remove(key);
+    debug!("student {:?} left", student.id);
+    student.place
+}
+
+fn held_by(client: ClientId, holder: ClientId) -> Result<bool, Refusal> {
+    if holder == client { Ok(false) } else { Err(Refusal::IdInUse) }
+}
+
+fn teacher(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<TeacherKey, Refusal> {
+    let key = models.teachers.find(user.text()).ok_or(Refusal::UnknownTeacher)?;
+    if models.teachers.get(key).client == client { Ok(key) } else { Err(Refusal::NotYourUser) }
+}
+
+fn student(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<StudentKey, Refusal> {
+    let key = models.students.find(user.text()).ok_or(Refusal::UnknownStudent)?;
+    if models.students.get(key).client == client { Ok(key) } else { Err(Refusal::NotYourUser) }
+}

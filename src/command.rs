@@ -1,0 +1,88 @@
+//! What clients ask for, in no protocol's words, and why it may be refused.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::models::id::{Role, UserId};
+
+/// A request that a protocol has decoded.
+#[derive(Clone, Debug)]
+pub enum Command<'a> {
+    /// A teacher comes on line.
+    ConnectTeacher { user: UserId },
+    /// A student comes on line, and does not wait yet.
+    ConnectStudent { user: UserId },
+    /// A student wants a chat, and waits in the queue from now on.
+    StudentReady { user: UserId },
+    /// A user goes off line.
+    Disconnect { role: Role, user: UserId },
+    /// A teacher takes the next student.
+    ClaimStudent { teacher: UserId },
+    /// A user opens a chat to hear what comes in it.
+    OpenChat { chat: Uuid, role: Role, user: UserId },
+    /// One side has entered the chat and is ready for messages.
+    EnterChat { chat: Uuid, role: Role },
+    /// A message for the other side: a JSON object, relayed byte for byte.
+    Send { chat: Uuid, from: Role, payload: &'a str },
+    /// One side ends the chat.
+    Terminate { chat: Uuid, by: Role },
+    /// One side stops listening to a chat, which ends it if it still goes on.
+    LeaveChat { chat: Uuid, role: Role },
+}
+
+/// Why a request is not carried out. Nothing has changed when one is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The topic or channel is not joined, or there is none of that name.
+    UnmatchedTopic,
+    UnknownEvent,
+    /// The payload is missing, null or not an object.
+    InvalidPayload,
+    InvalidUserId,
+    WrongRole,
+    /// The user id that a request names is not the one of its topic.
+    WrongUser,
+    IdInUse,
+    UnknownTeacher,
+    UnknownStudent,
+    /// The user is on line, on another connection.
+    NotYourUser,
+    /// There is no chat in progress with that id.
+    UnknownChat,
+    NotYourChat,
+    AlreadyChatting,
+    TooManyUsers,
+    TooManyTopics,
+}
+
+impl Refusal {
+    /// The reason in words, as clients get it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refusal::UnmatchedTopic => "unmatched topic",
+            Refusal::UnknownEvent => "unknown event",
+            Refusal::InvalidPayload => "payload must be an object",
+            Refusal::InvalidUserId => "missing or invalid userId",
+            Refusal::WrongRole => "wrong role",
+            Refusal::WrongUser => "userId does not match the topic",
+            Refusal::IdInUse => "id is in use",
+            Refusal::UnknownTeacher => "unknown teacher",
+            Refusal::UnknownStudent => "unknown student",
+            Refusal::NotYourUser => "user is on another connection",
+            Refusal::UnknownChat => "unknown chat",
+            Refusal::NotYourChat => "not your chat",
+            Refusal::AlreadyChatting => "already in a chat",
+            Refusal::TooManyUsers => "too many users on this connection",
+            Refusal::TooManyTopics => "too many topics on this connection",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,90 @@
+//! The life of a chat across both rosters and the log: node-chat-server's `ChatLifetime`, whose mutex
+//! is not needed here, since a claim is one call in one thread.
+
+use uuid::Uuid;
+
+use super::chat_log::{Chat, ChatCounts, ChatKey, ChatLog};
+use super::id::{ClientId, Role, UserId};
+use super::student_roster::{StudentCounts, StudentRoster};
+use super::teacher_roster::{TeacherKey, TeacherRoster};
+
+/// What every teacher is told when a student arrives, leaves or changes state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    pub teachers: TeacherCounts,
+    pub students: StudentCounts,
+    pub chats: ChatCounts,
+}
+
+/// How many teachers are on line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TeacherCounts {
+    pub total: usize,
+}
+
+/// Both rosters and the chat log, which change together.
+#[derive(Debug)]
+pub struct ChatLifetime {
+    pub teachers: TeacherRoster,
+    pub students: StudentRoster,
+    pub chats: ChatLog,
+    students_per_teacher: usize,
+}
+
+impl ChatLifetime {
+    /// Empty rosters, with a bound on the chats of a teacher and on the bytes of history of a chat.
+    pub fn new(students_per_teacher: usize, history_limit: usize) -> ChatLifetime {
+        ChatLifetime {
+            teachers: TeacherRoster::default(),
+            students: StudentRoster::default(),
+            chats: ChatLog::new(history_limit),
+            students_per_teacher,
+        }
+    }
+
+    /// Begins a chat between a teacher who has room and the student who has waited longest; `None` if
+    /// there is no room or nobody waits.
+    pub fn claim(&mut self, teacher: TeacherKey, new_id: impl FnOnce() -> Uuid) -> Option<ChatKey> {
+        if self.teachers.get(teacher).chats.len() >= self.students_per_teacher {
+            return None;
+        }
+        let student = self.students.next_waiting()?;
+        let chat = self.chats.begin(new_id(), teacher, student);
+        self.students.assign(student, chat);
+        self.chats.get_mut(chat).seat = self.teachers.seat(teacher, chat);
+        Some(chat)
+    }
+
+    /// Ends a chat: the student is finished, the teacher has a place free.
+    pub fn finish(&mut self, key: ChatKey) -> Chat {
+        let chat = self.chats.finish(key);
+        if let Some(moved) = self.teachers.unseat(chat.teacher, chat.seat) {
+            self.chats.get_mut(moved).seat = chat.seat;
+        }
+        self.students.chat_finished(chat.student);
+        chat
+    }
+
+    /// The user on one side of a chat, and the client that holds it.
+    pub fn party(&self, chat: &Chat, role: Role) -> (&UserId, ClientId) {
+        match role {
+            Role::Teacher => {
+                let teacher = self.teachers.get(chat.teacher);
+                (&teacher.id, teacher.client)
+            }
+            Role::Student => {
+                let student = self.students.get(chat.student);
+                (&student.id, student.client)
+            }
+        }
+    }
+
+    /// The counts of the moment.
+    pub fn status(&self) -> Status {
+        Status {
+            teachers: TeacherCounts { total: self.teachers.len() },
+            students: self.students.counts(),
+            chats: self.chats.counts(),
+        }
+    }
+}
