@@ -40,6 +40,7 @@ pub enum Refusal {
     /// The payload is missing, null or not an object.
     InvalidPayload,
     InvalidUserId,
+    InvalidTeacherId,
     WrongRole,
     /// The user id that a request names is not the one of its topic.
     WrongUser,
@@ -64,6 +65,7 @@ impl Refusal {
             Refusal::UnknownEvent => "unknown event",
             Refusal::InvalidPayload => "payload must be an object",
             Refusal::InvalidUserId => "missing or invalid userId",
+            Refusal::InvalidTeacherId => "missing or invalid teacherId",
             Refusal::WrongRole => "wrong role",
             Refusal::WrongUser => "userId does not match the topic",
             Refusal::IdInUse => "id is in use",

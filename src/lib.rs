@@ -5,4 +5,6 @@ pub mod channels;
 pub mod command;
 pub mod event;
 pub mod models;
+pub mod protocols;
 pub mod snapshot;
+pub mod websocket;

@@ -1,0 +1,205 @@
+//! The text of a frame: an object in version 1, an array in version 2.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::command::Refusal;
+use crate::models::id::UserId;
+use crate::protocols::Outgoing;
+
+/// A reference that was not given.
+pub const NULL: &str = "null";
+
+/// The serializer that a client asked for with `vsn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `{"topic":…,"event":…,"payload":…,"ref":…}`: no `vsn`, or 1.x.
+    V1,
+    /// `[join_ref,ref,topic,event,payload]`: `vsn=2.0.0`.
+    V2,
+}
+
+impl Version {
+    /// The version that a `vsn` parameter asks for, if there is such a one.
+    pub fn from_vsn(vsn: Option<&str>) -> Option<Version> {
+        match vsn {
+            None => Some(Version::V1),
+            Some(vsn) if vsn.starts_with("1.") => Some(Version::V1),
+            Some(vsn) if vsn.starts_with("2.") => Some(Version::V2),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A frame from a client. References are kept as the JSON they came as, to be echoed with their type.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    pub join_ref: &'a str,
+    pub reference: &'a str,
+    pub topic: Cow<'a, str>,
+    pub event: Cow<'a, str>,
+    payload: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct FrameV1<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct FrameV2<'a>(
+    #[serde(borrow)] &'a RawValue,
+    #[serde(borrow)] &'a RawValue,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow, default)] Option<&'a RawValue>,
+);
+
+impl<'a> Frame<'a> {
+    /// Reads a frame; `None` if the text is not one.
+    pub fn parse(version: Version, text: &'a str) -> Option<Frame<'a>> {
+        let frame = match version {
+            Version::V1 => {
+                let frame: FrameV1 = serde_json::from_str(text).ok()?;
+                let reference = frame.reference.map_or(NULL, RawValue::get);
+                Frame {
+                    join_ref: NULL,
+                    reference,
+                    topic: frame.topic,
+                    event: frame.event,
+                    payload: frame.payload,
+                }
+            }
+            Version::V2 => {
+                let FrameV2(join_ref, reference, topic, event, payload) = serde_json::from_str(text).ok()?;
+                Frame { join_ref: join_ref.get(), reference: reference.get(), topic, event, payload }
+            }
+        };
+        (is_ref(frame.join_ref) && is_ref(frame.reference)).then_some(frame)
+    }
+
+    /// The payload as JSON text, which has to be an object.
+    pub fn object(&self) -> Result<&'a str, Refusal> {
+        let payload = self.payload.map_or(NULL, RawValue::get);
+        if payload.starts_with('{') { Ok(payload) } else { Err(Refusal::InvalidPayload) }
+    }
+
+    /// The payload's fields.
+    pub fn fields<T: Deserialize<'a>>(&self) -> Result<T, Refusal> {
+        serde_json::from_str(self.object()?).map_err(|_| Refusal::InvalidPayload)
+    }
+}
+
+/// A field of a payload as a user id, or the refusal that its absence deserves.
+pub fn user_id(field: Option<&RawValue>, otherwise: Refusal) -> Result<UserId, Refusal> {
+    field.and_then(|id| serde_json::from_str(id.get()).ok()).ok_or(otherwise)
+}
+
+/// A reference is a string, a number or null.
+fn is_ref(json: &str) -> bool {
+    json == NULL || json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
+}
+
+/// JSON's form of a string without the quotes around it.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        return Cow::Borrowed(text);
+    }
+    let json = serde_json::Value::from(text).to_string();
+    Cow::Owned(json[1..json.len() - 1].to_owned())
+}
+
+/// Writes a frame that answers one of the client's, or follows from it.
+pub fn write(
+    version: Version,
+    (join_ref, reference): (&str, &str),
+    topic: &str,
+    (event, payload): (&str, &str),
+    out: &mut Outgoing,
+) {
+    let topic = &escaped(topic);
+    match version {
+        Version::V1 => out(&[
+            "{\"topic\":\"",
+            topic,
+            "\",\"event\":\"",
+            event,
+            "\",\"payload\":",
+            payload,
+            ",\"ref\":",
+            reference,
+            "}",
+        ]),
+        Version::V2 => {
+            out(&["[", join_ref, ",", reference, ",\"", topic, "\",\"", event, "\",", payload, "]"])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v1(text: &str) -> Option<Frame<'_>> {
+        Frame::parse(Version::V1, text)
+    }
+
+    fn v2(text: &str) -> Option<Frame<'_>> {
+        Frame::parse(Version::V2, text)
+    }
+
+    #[test]
+    fn v1_takes_any_key_order_and_ignores_unknown_keys() {
+        let text = r#"{"ref":7,"x":[1],"payload":{"a":1},"event":"e","join_ref":"4","topic":"t\u0041"}"#;
+        let frame = v1(text).unwrap();
+        assert_eq!((frame.topic.as_ref(), frame.event.as_ref()), ("tA", "e"));
+        assert_eq!((frame.reference, frame.object().unwrap()), ("7", r#"{"a":1}"#));
+    }
+
+    #[test]
+    fn refs_keep_their_type() {
+        for json in ["\"1\"", "1", "-1", "null"] {
+            assert_eq!(v2(&format!(r#"[{json},{json},"t","e",{{}}]"#)).unwrap().reference, json);
+        }
+        assert_eq!(v1(r#"{"topic":"t","event":"e","payload":{}}"#).unwrap().reference, NULL);
+    }
+
+    #[test]
+    fn what_is_not_a_frame() {
+        for text in
+            ["", "{}", "[]", "1", r#"{"topic":"t"}"#, r#"{"topic":1,"event":"e"}"#, "{\"topic\":\"t\""]
+        {
+            assert!(v1(text).is_none(), "{text}");
+        }
+        for text in
+            ["", "{}", "[]", r#"[null,null,"t"]"#, r#"[{},null,"t","e",{}]"#, r#"["1","2","t","e",{},1]"#]
+        {
+            assert!(v2(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_an_object() {
+        for payload in ["null", "1", "\"{\"", "[{}]"] {
+            let text = format!(r#"[null,null,"t","e",{payload}]"#);
+            assert_eq!(v2(&text).unwrap().object(), Err(Refusal::InvalidPayload), "{payload}");
+        }
+        let missing = v2(r#"[null,null,"t","e"]"#).unwrap();
+        assert_eq!(missing.object(), Err(Refusal::InvalidPayload));
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        assert_eq!(escaped("a\"\\\n"), "a\\\"\\\\\\n");
+        assert_eq!(escaped("chats:é"), "chats:é");
+    }
+}

@@ -1,0 +1,224 @@
+//! Phoenix Channels: the protocol of ElixirChat and of phoenix.js, in serializer versions 1 and 2.
+//!
+//! Joins, leaves, heartbeats and errors are answered; other pushes are not, as in ElixirChat.
+
+mod encode;
+mod frame;
+mod topic;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::{Decoded, Outgoing, Request};
+use crate::command::{Command, Refusal};
+use crate::event::Event;
+use crate::models::id::Role;
+
+pub use encode::encode;
+pub use frame::Version;
+use frame::{Frame, NULL, user_id};
+use topic::{Joined, Membership, TopicName};
+
+/// The most topics that one socket may have joined at once.
+pub const MAX_TOPICS: usize = 1024;
+
+/// One client's socket: its version and the topics that it has joined.
+#[derive(Debug)]
+pub struct Phoenix {
+    version: Version,
+    joined: Vec<Joined>,
+}
+
+/// What is needed to answer a frame.
+#[derive(Debug)]
+pub struct Ticket<'a> {
+    refs: (&'a str, &'a str),
+    topic: Cow<'a, str>,
+    action: Action,
+}
+
+#[derive(Debug)]
+enum Action {
+    /// Join a topic, in place of the membership at this index if there is one.
+    Join(Membership, Option<usize>),
+    /// Leave the topic at this index.
+    Leave(usize),
+    Push,
+}
+
+/// A frame's commands (see [`Request`]), and how to answer it.
+type Plan<'a> = (Option<Command<'a>>, Command<'a>, Action);
+
+/// The fields of a payload that say who.
+#[derive(Deserialize)]
+struct Who<'a> {
+    #[serde(borrow, rename = "userId")]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, rename = "teacherId")]
+    teacher: Option<&'a RawValue>,
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+}
+
+impl Phoenix {
+    /// A socket that has joined nothing yet.
+    pub fn new(version: Version) -> Phoenix {
+        Phoenix { version, joined: Vec::new() }
+    }
+
+    /// The serializer's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// See [`super::Protocol::decode`].
+    pub fn decode<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
+        let Some(frame) = Frame::parse(self.version, text) else {
+            return Decoded::Close(CloseCode::Invalid, "not a Phoenix frame");
+        };
+        let refs = (frame.join_ref, frame.reference);
+        if frame.topic == "phoenix" && frame.event == "heartbeat" {
+            self.reply(refs, &frame.topic, Ok(()), out);
+            return Decoded::Done;
+        }
+        match self.plan(&frame) {
+            Ok((first, command, action)) => {
+                let ticket = super::Ticket::Phoenix(Ticket { refs, topic: frame.topic, action });
+                Decoded::Request(Request { first, command, ticket })
+            }
+            Err(refusal) => {
+                self.reply(refs, &frame.topic, Err(refusal), out);
+                Decoded::Refused(refusal)
+            }
+        }
+    }
+
+    /// See [`super::Protocol::answer`].
+    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
+        let Ticket { refs, topic, action } = ticket;
+        match action {
+            Action::Push if result.is_ok() => {}
+            Action::Push => self.reply(refs, &topic, result, out),
+            Action::Join(membership, replaced) => {
+                self.replace(replaced, &topic, out);
+                if result.is_ok() {
+                    let join_ref = (refs.0 != NULL).then(|| refs.0.into());
+                    self.joined.push(Joined { membership, join_ref });
+                }
+                self.reply(refs, &topic, result, out);
+            }
+            Action::Leave(index) => {
+                let left = self.joined.remove(index);
+                self.reply(refs, &topic, Ok(()), out);
+                self.close(&left, &topic, out);
+            }
+        }
+    }
+
+    /// See [`super::Protocol::wants`].
+    pub fn wants(&self, event: &Event<'_>) -> bool {
+        self.joined.iter().any(|joined| joined.membership.hears(event))
+    }
+
+    fn plan<'a>(&self, frame: &Frame<'a>) -> Result<Plan<'a>, Refusal> {
+        let topic = TopicName::parse(&frame.topic).ok_or(Refusal::UnmatchedTopic)?;
+        let index = self.joined.iter().position(|joined| joined.membership.is_of(&topic));
+        if frame.event == "phx_join" {
+            return self.join(topic, index, frame);
+        }
+        let index = index.ok_or(Refusal::UnmatchedTopic)?;
+        let membership = &self.joined[index].membership;
+        if frame.event == "phx_leave" {
+            return Ok((None, membership.leave(), Action::Leave(index)));
+        }
+        Ok((None, push(membership, frame)?, Action::Push))
+    }
+
+    fn join<'a>(
+        &self,
+        topic: TopicName<'_>,
+        index: Option<usize>,
+        frame: &Frame<'_>,
+    ) -> Result<Plan<'a>, Refusal> {
+        let who: Who = frame.fields()?;
+        let user = user_id(who.user, Refusal::InvalidUserId)?;
+        let role = who.role.and_then(|role| serde_json::from_str(role.get()).ok());
+        let membership = topic.membership(user.clone(), role.ok_or(Refusal::WrongRole)?)?;
+        let replaced = index.map(|index| &self.joined[index].membership);
+        if replaced.is_none() && self.joined.len() >= MAX_TOPICS {
+            return Err(Refusal::TooManyTopics);
+        }
+        // A teacher who joins as somebody else leaves first. A rejoin of the same user is no departure:
+        // the queue and the chats stay as they are.
+        let first = replaced.filter(|replaced| match (replaced, &membership) {
+            (Membership::Teachers(before), Membership::Teachers(after)) => before != after,
+            _ => false,
+        });
+        Ok((first.map(Membership::leave), membership.join(user), Action::Join(membership, index)))
+    }
+
+    /// Drops a membership that a rejoin replaces. Version 2 says so, with the reference of the earlier
+    /// join; in version 1 a close would be taken for that of the new one.
+    fn replace(&mut self, index: Option<usize>, topic: &str, out: &mut Outgoing) {
+        if let Some(index) = index {
+            let replaced = self.joined.remove(index);
+            if self.version == Version::V2 {
+                self.close(&replaced, topic, out);
+            }
+        }
+    }
+
+    fn reply(&self, refs: (&str, &str), topic: &str, result: Result<(), Refusal>, out: &mut Outgoing) {
+        let reply;
+        let payload = match result {
+            Ok(()) => r#"{"status":"ok","response":{}}"#,
+            Err(refusal) => {
+                let reason = refusal.reason();
+                reply = format!(r#"{{"status":"error","response":{{"reason":"{reason}"}}}}"#);
+                &reply
+            }
+        };
+        frame::write(self.version, refs, topic, ("phx_reply", payload), out);
+    }
+
+    fn close(&self, left: &Joined, topic: &str, out: &mut Outgoing) {
+        let join_ref = left.join_ref.as_deref().unwrap_or(NULL);
+        frame::write(self.version, (join_ref, NULL), topic, ("phx_close", "{}"), out);
+    }
+}
+
+/// The command of a push, by its topic and its event.
+fn push<'a>(membership: &Membership, frame: &Frame<'a>) -> Result<Command<'a>, Refusal> {
+    match (membership, frame.event.as_ref()) {
+        (&Membership::Chat(chat, role), event) => chat_push(chat, role, event, frame),
+        (Membership::Teachers(_), "claim:student") => {
+            let teacher = user_id(frame.fields::<Who>()?.teacher, Refusal::InvalidTeacherId)?;
+            Ok(Command::ClaimStudent { teacher })
+        }
+        (Membership::Student(user), "student:ready") => {
+            let ready = user_id(frame.fields::<Who>()?.user, Refusal::InvalidUserId)?;
+            if ready == *user { Ok(Command::StudentReady { user: ready }) } else { Err(Refusal::WrongUser) }
+        }
+        _ => Err(Refusal::UnknownEvent),
+    }
+}
+
+fn chat_push<'a>(
+    chat: uuid::Uuid,
+    role: Role,
+    event: &str,
+    frame: &Frame<'a>,
+) -> Result<Command<'a>, Refusal> {
+    let (event_role, command) = match event {
+        "teacher:send" => (Role::Teacher, Command::Send { chat, from: role, payload: frame.object()? }),
+        "student:send" => (Role::Student, Command::Send { chat, from: role, payload: frame.object()? }),
+        "teacher:joined" => (Role::Teacher, Command::EnterChat { chat, role }),
+        "student:joined" => (Role::Student, Command::EnterChat { chat, role }),
+        "chat:terminate" => (role, Command::Terminate { chat, by: role }),
+        _ => return Err(Refusal::UnknownEvent),
+    };
+    if role == event_role { Ok(command) } else { Err(Refusal::WrongRole) }
+}

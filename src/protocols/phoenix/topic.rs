@@ -1,0 +1,141 @@
+//! Topics, and what a client is in those that it has joined.
+
+use uuid::Uuid;
+
+use crate::command::{Command, Refusal};
+use crate::event::Event;
+use crate::models::id::{Role, UserId};
+
+pub const TEACHERS: &str = "presence:teachers";
+pub const STUDENT: &str = "presence:student:";
+pub const CHAT: &str = "chats:";
+
+/// A topic that exists, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicName<'a> {
+    Teachers,
+    Student(&'a str),
+    Chat(Uuid),
+}
+
+impl<'a> TopicName<'a> {
+    /// Reads a topic's name; `None` if there is no such topic.
+    pub fn parse(topic: &'a str) -> Option<TopicName<'a>> {
+        if let Some(id) = topic.strip_prefix(CHAT) {
+            return chat_id(id).map(TopicName::Chat);
+        }
+        if topic == TEACHERS {
+            return Some(TopicName::Teachers);
+        }
+        topic.strip_prefix(STUDENT).filter(|id| !id.is_empty()).map(TopicName::Student)
+    }
+
+    /// What a user becomes by joining this topic.
+    pub fn membership(self, user: UserId, role: Role) -> Result<Membership, Refusal> {
+        match (self, role) {
+            (TopicName::Teachers, Role::Teacher) => Ok(Membership::Teachers(user)),
+            (TopicName::Student(id), Role::Student) if id == user.text() => Ok(Membership::Student(user)),
+            (TopicName::Student(_), Role::Student) => Err(Refusal::WrongUser),
+            (TopicName::Chat(chat), role) => Ok(Membership::Chat(chat, role)),
+            _ => Err(Refusal::WrongRole),
+        }
+    }
+}
+
+/// A chat's id in the one form in which this server writes it: another would name a topic whose
+/// events nobody gets.
+fn chat_id(text: &str) -> Option<Uuid> {
+    let canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if canonical { Uuid::try_parse(text).ok() } else { None }
+}
+
+/// What a client is in a topic that it has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    Teachers(UserId),
+    Student(UserId),
+    Chat(Uuid, Role),
+}
+
+/// A joined topic.
+#[derive(Debug)]
+pub struct Joined {
+    pub membership: Membership,
+    /// The reference that the client's later frames for this topic carry; version 2 only.
+    pub join_ref: Option<Box<str>>,
+}
+
+impl Membership {
+    /// Whether this is a membership in the topic of that name.
+    pub fn is_of(&self, topic: &TopicName<'_>) -> bool {
+        match (self, topic) {
+            (Membership::Chat(chat, _), TopicName::Chat(other)) => chat == other,
+            (Membership::Teachers(_), TopicName::Teachers) => true,
+            (Membership::Student(user), TopicName::Student(id)) => user.text() == *id,
+            _ => false,
+        }
+    }
+
+    /// Whether an event of this topic is for the one who joined it.
+    pub fn hears(&self, event: &Event<'_>) -> bool {
+        match (self, event) {
+            (
+                Membership::Chat(chat, role),
+                Event::Message { to, chat: other, .. }
+                | Event::ChatReady { to, chat: other }
+                | Event::ChatTerminated { to, chat: other },
+            ) => chat == other && role == to,
+            (Membership::Teachers(_), Event::Status(_)) => true,
+            (Membership::Teachers(user), Event::NewChat { to: Role::Teacher, teacher, .. }) => {
+                user == *teacher
+            }
+            (Membership::Student(user), Event::NewChat { to: Role::Student, student, .. }) => {
+                user == *student
+            }
+            _ => false,
+        }
+    }
+
+    /// The command that a join stands for.
+    pub fn join<'a>(&self, user: UserId) -> Command<'a> {
+        match *self {
+            Membership::Teachers(_) => Command::ConnectTeacher { user },
+            Membership::Student(_) => Command::ConnectStudent { user },
+            Membership::Chat(chat, role) => Command::OpenChat { chat, role, user },
+        }
+    }
+
+    /// The command that a leave stands for.
+    pub fn leave<'a>(&self) -> Command<'a> {
+        match self {
+            Membership::Teachers(user) => Command::Disconnect { role: Role::Teacher, user: user.clone() },
+            Membership::Student(user) => Command::Disconnect { role: Role::Student, user: user.clone() },
+            &Membership::Chat(chat, role) => Command::LeaveChat { chat, role },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_exist() {
+        let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
+        assert_eq!(TopicName::parse("presence:teachers"), Some(TopicName::Teachers));
+        assert_eq!(TopicName::parse("presence:student:7"), Some(TopicName::Student("7")));
+        assert_eq!(TopicName::parse(&format!("chats:{id}")), Some(TopicName::Chat(id)));
+    }
+
+    #[test]
+    fn topics_that_do_not_exist() {
+        let id = "67E55044-10B1-426F-9247-BB680E5FE0C8";
+        let other_forms = [format!("chats:{id}"), format!("chats:{}", id.replace('-', "").to_lowercase())];
+        for topic in ["", "presence:", "presence:student:", "chats:", "chats:1", "rooms:1"] {
+            assert_eq!(TopicName::parse(topic), None, "{topic}");
+        }
+        for topic in other_forms {
+            assert_eq!(TopicName::parse(&topic), None, "{topic}");
+        }
+    }
+}
