@@ -84,6 +84,9 @@ impl Phoenix {
             self.reply(refs, &frame.topic, Ok(()), out);
             return Decoded::Done;
         }
+        if self.is_stale_leave(&frame) {
+            return Decoded::Done;
+        }
         match self.plan(&frame) {
             Ok((first, command, action)) => {
                 let ticket = super::Ticket::Phoenix(Ticket { refs, topic: frame.topic, action });
@@ -135,6 +138,16 @@ impl Phoenix {
             return Ok((None, membership.leave(), Action::Leave(index)));
         }
         Ok((None, push(membership, frame)?, Action::Push))
+    }
+
+    /// A leave that names an earlier join crossed with the rejoin, and is not about the new one.
+    fn is_stale_leave(&self, frame: &Frame<'_>) -> bool {
+        frame.event == "phx_leave"
+            && frame.join_ref != NULL
+            && TopicName::parse(&frame.topic).is_some_and(|topic| {
+                let joined = self.joined.iter().find(|joined| joined.membership.is_of(&topic));
+                joined.is_some_and(|joined| joined.join_ref.as_deref() != Some(frame.join_ref))
+            })
     }
 
     fn join<'a>(

@@ -1,0 +1,75 @@
+//! Responses, as bytes.
+
+use std::io::Write;
+use std::time::SystemTime;
+
+/// A status line's code and phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u16, pub &'static str);
+
+impl Status {
+    pub const OK: Status = Status(200, "OK");
+    pub const BAD_REQUEST: Status = Status(400, "Bad Request");
+    pub const NOT_FOUND: Status = Status(404, "Not Found");
+    pub const METHOD_NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
+    pub const TIMEOUT: Status = Status(408, "Request Timeout");
+    pub const BODY_TOO_LARGE: Status = Status(413, "Content Too Large");
+    pub const UPGRADE_REQUIRED: Status = Status(426, "Upgrade Required");
+    pub const HEAD_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
+    pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
+    pub const UNAVAILABLE: Status = Status(503, "Service Unavailable");
+}
+
+/// A response with a body of known length.
+#[derive(Debug)]
+pub struct Response {
+    status: Status,
+    content_type: &'static str,
+    headers: Vec<(&'static str, &'static str)>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    /// A response with a JSON body.
+    pub fn json(status: Status, body: Vec<u8>) -> Response {
+        Response { status, content_type: "application/json; charset=utf-8", headers: Vec::new(), body }
+    }
+
+    /// A response that says in a line of text what the matter is.
+    pub fn error(status: Status, detail: &str) -> Response {
+        let body = format!("{detail}\n").into_bytes();
+        Response { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Response {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The response's status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Appends the response, without its body in answer to HEAD.
+    pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool) {
+        let Status(code, phrase) = self.status;
+        let (content_type, length) = (self.content_type, self.body.len());
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        // Writing into a Vec cannot fail.
+        let _ = write!(
+            out,
+            "HTTP/1.1 {code} {phrase}\r\nDate: {date}\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {length}\r\nConnection: {connection}\r\n"
+        );
+        for (name, value) in &self.headers {
+            let _ = write!(out, "{name}: {value}\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        if !is_head {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Which path is what.
+
+use super::request::Request;
+use super::response::{Response, Status};
+
+/// The list rows that `GET /` shows unless told, and at the most.
+const DEFAULT_LIMIT: usize = 1000;
+const MAX_LIMIT: usize = 10_000;
+
+/// What a request is for.
+#[derive(Debug)]
+pub enum Route {
+    /// The rosters and chats as JSON, with at most this many rows in each list.
+    Snapshot {
+        limit: usize,
+    },
+    Health,
+    /// Phoenix Channels over WebSocket.
+    Phoenix,
+    /// Nothing that is there: answer with this.
+    Refused(Response),
+}
+
+/// Finds what a request is for by its path and method.
+pub fn route(request: &Request<'_>) -> Route {
+    let route = match request.path {
+        "/" => snapshot(request),
+        "/health" => Route::Health,
+        "/ws" | "/ws/websocket" => Route::Phoenix,
+        _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
+    };
+    match (request.method, &route) {
+        ("GET", _) => route,
+        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Refused(_)) => route,
+        (_, Route::Phoenix) => not_allowed("GET"),
+        _ => not_allowed("GET, HEAD"),
+    }
+}
+
+fn snapshot(request: &Request<'_>) -> Route {
+    let limit = request.query("limit").map_or(Ok(DEFAULT_LIMIT), str::parse);
+    match limit {
+        Ok(limit) => Route::Snapshot { limit: limit.min(MAX_LIMIT) },
+        Err(_) => Route::Refused(Response::error(Status::BAD_REQUEST, "limit must be a whole number")),
+    }
+}
+
+fn not_allowed(allow: &'static str) -> Route {
+    let response = Response::error(Status::METHOD_NOT_ALLOWED, "method not allowed here");
+    Route::Refused(response.with("Allow", allow))
+}

@@ -1,0 +1,285 @@
+//! Flags, then environment, then defaults.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+/// How the server is to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Names or addresses to listen on; every address of a name.
+    pub hosts: Vec<String>,
+    /// The port, the same for all hosts; 0 picks one.
+    pub port: u16,
+    pub students_per_teacher: usize,
+    /// Over how long changes become one status.
+    pub status_interval: Duration,
+    /// How long a WebSocket may send nothing.
+    pub idle_timeout: Duration,
+    /// Connections at once; what the descriptor limit allows if not given.
+    pub max_connections: Option<usize>,
+    /// Bytes of a message at the most.
+    pub max_message_size: usize,
+    /// Bytes that wait for a connection that does not read, before it is cut off.
+    pub max_backlog: usize,
+    /// Bytes of messages that are kept for a chat in progress.
+    pub chat_history: usize,
+    /// How long the connections have to close when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            hosts: vec!["localhost".into()],
+            port: 4000,
+            students_per_teacher: 5,
+            status_interval: Duration::from_millis(50),
+            idle_timeout: Duration::from_secs(60),
+            max_connections: None,
+            max_message_size: 64 * 1024,
+            max_backlog: 1024 * 1024,
+            chat_history: 4 * 1024,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Invocation {
+    Run(Options),
+    Help,
+    Version,
+}
+
+/// A command line or an environment that cannot be understood.
+#[derive(Debug)]
+pub struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; see --help", self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> UsageError {
+        UsageError(error.to_string())
+    }
+}
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+A chat server in one thread and one poll loop, for the clients of ElixirChat and node-chat-server.
+
+Usage: mio-chat-server [OPTIONS]
+
+Options:
+      --host <HOST>                 Listen on every address of HOST; repeatable [localhost]
+  -p, --port <PORT>                 Listen on PORT, 0 picks a free one [4000]
+      --students-per-teacher <N>    Students that a teacher has at once [5]
+      --status-interval <DURATION>  Changes within this time become one status [50ms]
+      --idle-timeout <DURATION>     Close a WebSocket that sends nothing for this long [60s]
+      --max-connections <N>         Connections at once [what the descriptor limit allows]
+      --max-message-size <SIZE>     Largest message taken [64KiB]
+      --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
+      --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
+      --drain-timeout <DURATION>    Time for connections to close when the server stops [5s]
+  -h, --help                        Print this help
+  -V, --version                     Print the version
+
+A DURATION is a number with ms, s or m behind it; without, it is in the unit of its default.
+A SIZE is a number of bytes, or one with KiB or MiB behind it.
+Each option can be given in the environment too, as MIO_CHAT_ and its name (MIO_CHAT_IDLE_TIMEOUT=30s);
+PORT is the port. A flag goes before the environment. RUST_LOG=debug logs arrivals and departures,
+RUST_LOG=trace each message.
+";
+
+/// The options that take a value.
+const NAMES: [&str; 10] = [
+    "host",
+    "port",
+    "students-per-teacher",
+    "status-interval",
+    "idle-timeout",
+    "max-connections",
+    "max-message-size",
+    "max-backlog",
+    "chat-history",
+    "drain-timeout",
+];
+
+/// Reads the environment, then the arguments (without the program's name) over it.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Invocation, UsageError> {
+    let mut options = Options::default();
+    for name in NAMES {
+        let variable = format!("MIO_CHAT_{}", name.replace('-', "_").to_uppercase());
+        let found = environment(&variable).map(|value| (variable, value));
+        let found = found.or_else(|| match name {
+            "port" => environment("PORT").map(|value| ("PORT".into(), value)),
+            _ => None,
+        });
+        if let Some((variable, value)) = found {
+            set(&mut options, name, &value).map_err(|why| UsageError(format!("{variable}: {why}")))?;
+        }
+    }
+    let mut hosts = Vec::new();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        let name = match argument {
+            Short('h') | Long("help") => return Ok(Invocation::Help),
+            Short('V') | Long("version") => return Ok(Invocation::Version),
+            Short('p') => "port",
+            Long(name) => *NAMES.iter().find(|known| **known == name).ok_or(argument.unexpected())?,
+            other => return Err(other.unexpected().into()),
+        };
+        let value = parser.value()?.string()?;
+        if name == "host" {
+            hosts.push(value);
+        } else {
+            set(&mut options, name, &value).map_err(|why| UsageError(format!("--{name}: {why}")))?;
+        }
+    }
+    if !hosts.is_empty() {
+        options.hosts = hosts;
+    }
+    Ok(Invocation::Run(options))
+}
+
+fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
+    match name {
+        "host" => options.hosts = value.split(',').map(|host| host.trim().to_owned()).collect(),
+        "port" => {
+            options.port = value.parse().map_err(|_| format!("'{value}' is not a port (0 to 65535)"))?;
+        }
+        "students-per-teacher" => options.students_per_teacher = at_least_one(value)?,
+        "status-interval" => options.status_interval = duration(value, "ms")?,
+        "idle-timeout" => options.idle_timeout = duration(value, "s")?,
+        "max-connections" => options.max_connections = Some(at_least_one(value)?),
+        "max-message-size" => options.max_message_size = size(value)?,
+        "max-backlog" => options.max_backlog = size(value)?,
+        "chat-history" => options.chat_history = size(value)?,
+        "drain-timeout" => options.drain_timeout = duration(value, "s")?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn at_least_one(value: &str) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("'{value}' is not a number from 1 up"))
+}
+
+/// The digits of a value, and the unit behind them.
+fn split_unit(value: &str) -> (&str, &str) {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    (&value[..digits], value[digits..].trim())
+}
+
+fn duration(value: &str, default_unit: &str) -> Result<Duration, String> {
+    let (digits, unit) = split_unit(value);
+    let millis: u64 = match if unit.is_empty() { default_unit } else { unit } {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => 0,
+    };
+    let day = 24 * 60 * 60 * 1000;
+    let total = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(millis));
+    let total = total.filter(|&total| millis > 0 && total <= day);
+    total
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("'{value}' is not a duration such as 50ms, 60s or 2m"))
+}
+
+fn size(value: &str) -> Result<usize, String> {
+    let (digits, unit) = split_unit(value);
+    let bytes: usize = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        _ => 0,
+    };
+    let total = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(bytes));
+    let total = total.filter(|&total| bytes > 0 && total <= 1 << 30);
+    total.ok_or_else(|| format!("'{value}' is not a size such as 65536 or 64KiB, up to 1024MiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Options, String> {
+        let variable =
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
+        match parse(arguments.iter().map(OsString::from), variable) {
+            Ok(Invocation::Run(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn flags_then_environment_then_defaults() {
+        assert_eq!(run(&[], &[]).unwrap(), Options::default());
+        assert_eq!(run(&[], &[("PORT", "5000")]).unwrap().port, 5000);
+        assert_eq!(run(&[], &[("PORT", "5000"), ("MIO_CHAT_PORT", "6000")]).unwrap().port, 6000);
+        assert_eq!(run(&["-p", "7000"], &[("PORT", "5000")]).unwrap().port, 7000);
+        assert_eq!(run(&["--host", "a", "--host=b"], &[("MIO_CHAT_HOST", "c")]).unwrap().hosts, ["a", "b"]);
+    }
+
+    #[test]
+    fn units() {
+        let options = run(
+            &[
+                "--idle-timeout",
+                "2",
+                "--status-interval",
+                "70",
+                "--drain-timeout",
+                "1m",
+                "--max-backlog",
+                "2MiB",
+            ],
+            &[],
+        );
+        let options = options.unwrap();
+        assert_eq!(options.idle_timeout, Duration::from_secs(2));
+        assert_eq!(options.status_interval, Duration::from_millis(70));
+        assert_eq!(options.drain_timeout, Duration::from_secs(60));
+        assert_eq!(options.max_backlog, 2 << 20);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        for (arguments, named) in [
+            (&["--port", "x"][..], "--port"),
+            (&["--port", "70000"], "--port"),
+            (&["--port"], "--port"),
+            (&["--nonsense"], "--nonsense"),
+            (&["word"], "word"),
+            (&["--students-per-teacher", "0"], "--students-per-teacher"),
+            (&["--idle-timeout", "5h"], "--idle-timeout"),
+            (&["--max-backlog", "99999999999999999999"], "--max-backlog"),
+        ] {
+            let error = run(arguments, &[]).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+        assert!(run(&[], &[("PORT", "x")]).unwrap_err().contains("PORT"));
+    }
+
+    #[test]
+    fn help_names_every_option() {
+        for name in NAMES {
+            assert!(HELP.contains(&format!("--{name} ")), "{name}");
+        }
+    }
+}
