@@ -1,1 +1,323 @@
-pub mod timers;
+//! The loop: one thread, one poll, everything that lives.
+//!
+//! A turn is: wait; read the ready sockets and carry out what they say; do what time asks for; write
+//! once to each connection that has something to be told; free what closed; take in who waits at the
+//! door. Writing comes last, so that one write carries all that a turn has for a connection, also what
+//! timers add.
+
+mod clients;
+mod clock;
+mod connection;
+mod connections;
+mod http;
+mod listeners;
+mod receive;
+mod timers;
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use tungstenite::protocol::frame::coding::CloseCode;
+use uuid::Uuid;
+
+use crate::app::{App, Limits};
+use crate::models::Millis;
+use crate::options::Options;
+use crate::websocket;
+
+use clients::{Clients, Outbox};
+use clock::Clock;
+use connection::{Flush, State};
+use connections::Connections;
+use listeners::{Accepted, Listeners};
+
+// A token holds a slot and its generation, 32 bits each.
+const _: () = assert!(usize::BITS >= 64);
+
+/// Tokens that no connection has: its generation would have to be the last one.
+const SIGNALS: Token = Token(usize::MAX);
+const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
+
+/// What a connection can send in one turn. One buffer serves all connections.
+const READ_BUFFER: usize = 64 * 1024;
+/// Events taken from the kernel at once, and connections taken in in one turn.
+const BATCH: usize = 1024;
+/// How long to wait when there is no descriptor even to refuse with.
+const ACCEPT_RETRY: Millis = 100;
+/// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
+/// The server: every socket, every client, and the chat.
+pub struct Server {
+    poll: Poll,
+    signals: Signals,
+    listeners: Listeners,
+    /// Those at whose door somebody may be waiting, by index.
+    crowded: Vec<usize>,
+    accept_retry: Option<Millis>,
+    clock: Clock,
+    buffer: Box<[u8]>,
+    connections: Connections,
+    clients: Clients,
+    app: App,
+    max_connections: usize,
+    max_message_size: usize,
+    drain_timeout: Millis,
+    /// When to leave, once the server was told to stop.
+    stop_at: Option<Millis>,
+}
+
+impl Server {
+    /// Listens as the options say. Nothing is accepted until [`Server::run`].
+    pub fn bind(options: &Options) -> io::Result<Server> {
+        let max_connections = options.max_connections.map_or_else(descriptor_limit, Ok)?;
+        let poll = Poll::new()?;
+        let mut listeners = Listeners::bind(&options.hosts, options.port)?;
+        listeners.register(poll.registry(), |index| Token(FIRST_LISTENER.0 + index))?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let clock = Clock::start();
+        let limits = Limits {
+            students_per_teacher: options.students_per_teacher,
+            status_interval: millis(options.status_interval),
+            chat_history: options.chat_history,
+        };
+        Ok(Server {
+            poll,
+            signals,
+            listeners,
+            crowded: Vec::new(),
+            accept_retry: None,
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            connections: Connections::new(millis(options.idle_timeout), options.max_backlog, clock.now()),
+            clients: Clients::default(),
+            app: App::new(limits, Uuid::new_v4),
+            max_connections,
+            max_message_size: options.max_message_size,
+            drain_timeout: millis(options.drain_timeout),
+            stop_at: None,
+            clock,
+        })
+    }
+
+    /// The addresses that the server listens on.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.addresses()
+    }
+
+    /// Serves until a signal says to stop, and all connections are closed or the time for that is over.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(BATCH);
+        while !self.is_done() {
+            self.wait(&mut events)?;
+            for event in &events {
+                self.dispatch(event);
+            }
+            self.read_unread();
+            self.run_timers();
+            self.flush();
+            self.connections.free_closed();
+            self.accept();
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.clock.tick();
+        Ok(())
+    }
+
+    /// How long the poll may sleep: not at all while there is work that no event will tell of.
+    fn timeout(&mut self) -> Option<Duration> {
+        if self.connections.has_unread() || !self.crowded.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let due = [self.connections.next_deadline(), self.app.next_wakeup(), self.accept_retry, self.stop_at];
+        let next = due.into_iter().flatten().min()?;
+        self.clock.tick();
+        Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
+    }
+
+    fn dispatch(&mut self, event: &Event) {
+        match event.token() {
+            SIGNALS => self.stop(),
+            Token(token) if token >= FIRST_LISTENER.0 => self.crowd(token - FIRST_LISTENER.0),
+            token => {
+                if let Some(slot) = self.connections.slot(token) {
+                    self.ready(slot, event);
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self, slot: u32, event: &Event) {
+        if event.is_writable() {
+            self.connections.writable(slot);
+        }
+        if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
+            return;
+        }
+        if self.connections.get(slot).is_full() {
+            self.connections.read_again(slot);
+        } else {
+            self.read(slot, event.is_read_closed() || event.is_error());
+        }
+    }
+
+    fn read_unread(&mut self) {
+        for slot in self.connections.take_unread() {
+            if !self.connections.get(slot).is_closed {
+                self.resume(slot);
+            }
+        }
+    }
+
+    /// Does what is due by now.
+    fn run_timers(&mut self) {
+        let now = self.clock.now();
+        for slot in self.connections.expire(now) {
+            self.time_out(slot);
+        }
+        if self.app.next_wakeup().is_some_and(|due| due <= now) {
+            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
+            self.app.wake(now, &mut outbox);
+        }
+        if self.accept_retry.is_some_and(|due| due <= now) {
+            self.accept_retry = None;
+            self.crowded = (0..self.listeners.len()).collect();
+        }
+    }
+
+    fn time_out(&mut self, slot: u32) {
+        match self.connections.get(slot).state {
+            State::WebSocket(..) => self.fail(slot, CloseCode::Away, "idle timeout"),
+            State::Http if !self.connections.get(slot).inbound.is_empty() => self.request_timeout(slot),
+            State::Http | State::Lingering => self.drop_connection(slot),
+        }
+    }
+
+    /// Writes to each connection that has something to be told. Cutting one off may give others
+    /// something to be told, which is written in the same turn.
+    fn flush(&mut self) {
+        while let Some(slot) = self.connections.next_dirty() {
+            match self.connections.flush(slot) {
+                Flush::Done => {}
+                Flush::Over => self.drop_connection(slot),
+                Flush::Blocked if self.connections.is_too_far_behind(slot) => {
+                    debug!("connection {slot} reads too slowly and is cut off");
+                    self.drop_connection(slot);
+                }
+                Flush::Blocked => {}
+            }
+        }
+    }
+
+    fn crowd(&mut self, listener: usize) {
+        if !self.crowded.contains(&listener) {
+            self.crowded.push(listener);
+        }
+    }
+
+    /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
+    fn accept(&mut self) {
+        let mut room = BATCH;
+        while let (Some(&listener), 1..) = (self.crowded.last(), room) {
+            room -= 1;
+            match self.listeners.accept(listener) {
+                Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
+                    warn!("a connection is refused: there are {} already", self.max_connections);
+                    listeners::refuse(stream);
+                }
+                Accepted::Connection(stream) => {
+                    let now = self.clock.now();
+                    if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
+                        debug!("a connection is lost as it comes in: {error}");
+                    }
+                }
+                Accepted::Refused => {}
+                Accepted::Nobody => {
+                    self.crowded.pop();
+                }
+                Accepted::Exhausted => {
+                    self.crowded.clear();
+                    self.accept_retry = Some(self.clock.now() + ACCEPT_RETRY);
+                }
+            }
+        }
+    }
+
+    /// A signal: stops accepting and tells everybody. A second one leaves at once.
+    fn stop(&mut self) {
+        for _ in self.signals.pending() {
+            let now = self.clock.now();
+            if self.stop_at.is_some() {
+                info!("stopping at once");
+                self.stop_at = Some(now);
+                continue;
+            }
+            info!("stopping: {} connections to close", self.connections.len());
+            self.stop_at = Some(now + self.drain_timeout);
+            self.listeners.close();
+            self.crowded.clear();
+            for slot in self.connections.slots() {
+                self.say_goodbye(slot);
+            }
+        }
+    }
+
+    /// What was relayed so far comes first, then the close frame; nothing is half written. That others
+    /// leave is not told any more: everybody leaves.
+    fn say_goodbye(&mut self, slot: u32) {
+        let now = self.clock.now();
+        if let State::WebSocket(client, _) = self.connections.get(slot).state {
+            self.clients.remove(client);
+            let outbound = self.connections.outbound(slot);
+            websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+        }
+        if !matches!(self.connections.get(slot).state, State::Lingering) {
+            self.connections.linger(slot, now);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop_at.is_some_and(|due| self.connections.len() == 0 || due <= self.clock.now())
+    }
+
+    /// Drops a connection, and with it its client.
+    fn drop_connection(&mut self, slot: u32) {
+        self.client_gone(slot);
+        self.connections.close(slot);
+    }
+
+    /// A connection's client is gone: its users go off line at once.
+    fn client_gone(&mut self, slot: u32) {
+        let Some(client) = self.connections.get(slot).client() else {
+            return;
+        };
+        self.connections.get_mut(slot).state = State::Lingering;
+        self.clients.remove(client);
+        let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
+        self.app.gone(client, self.clock.now(), &mut outbox);
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    duration.as_millis() as Millis
+}
+
+/// As many connections as the process may have descriptors, whose soft limit is raised to the hard one.
+fn descriptor_limit() -> io::Result<usize> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX)?;
+    Ok(limit.saturating_sub(RESERVED_DESCRIPTORS).max(1) as usize)
+}

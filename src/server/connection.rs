@@ -1,0 +1,136 @@
+//! One socket: what it is in the middle of, and what waits to be written to it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+
+use crate::models::Millis;
+use crate::models::id::ClientId;
+use crate::websocket::FrameReader;
+
+/// Output at which a connection's own input is left unread until some of it is gone: so many pipelined
+/// requests or heartbeats are answered at once, and the rest waits in the sender's kernel.
+pub const HIGH_WATER: usize = 64 * 1024;
+
+/// What a connection is in the middle of.
+#[derive(Debug)]
+pub enum State {
+    /// HTTP requests, one after the other.
+    Http,
+    /// The frames of a client.
+    WebSocket(ClientId, FrameReader),
+    /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
+    /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
+    /// and take the last words with it.
+    Lingering,
+}
+
+/// One socket of the loop.
+#[derive(Debug)]
+pub struct Connection {
+    pub stream: TcpStream,
+    /// Tells this connection from the earlier ones that had the same slot.
+    pub generation: u32,
+    pub state: State,
+    /// When the wait began that the deadline ends: for a request, for a frame, for the peer's close.
+    pub since: Millis,
+    /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
+    pub inbound: Vec<u8>,
+    /// What waits to be written. Holds no memory when empty.
+    pub outbound: Vec<u8>,
+    /// The last write would have blocked: wait for the edge.
+    pub is_blocked: bool,
+    /// In the list of those to be written to.
+    pub is_dirty: bool,
+    /// There may be input that no new edge will tell of.
+    pub is_unread: bool,
+    /// The peer has shut its side.
+    pub is_eof: bool,
+    /// No longer a part of anything: the slot is freed at the end of the batch.
+    pub is_closed: bool,
+}
+
+/// What became of a flush.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Flush {
+    Done,
+    /// The kernel takes no more for now.
+    Blocked,
+    /// The connection can be dropped: all is said, or the peer is gone.
+    Over,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(stream: TcpStream, generation: u32, now: Millis) -> Connection {
+        Connection {
+            stream,
+            generation,
+            state: State::Http,
+            since: now,
+            inbound: Vec::new(),
+            outbound: Vec::new(),
+            is_blocked: false,
+            is_dirty: false,
+            is_unread: false,
+            is_eof: false,
+            is_closed: false,
+        }
+    }
+
+    /// One read, into the loop's buffer. `Ok(None)` if nothing has come.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(length) => return Ok(Some(length)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes what waits, as far as the kernel takes it.
+    pub fn flush(&mut self) -> Flush {
+        let mut written = 0;
+        self.is_blocked = false;
+        while written < self.outbound.len() {
+            match self.stream.write(&self.outbound[written..]) {
+                Ok(length) => written += length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    break;
+                }
+                Err(_) => return Flush::Over,
+            }
+        }
+        if self.is_blocked {
+            self.outbound.drain(..written);
+            return Flush::Blocked;
+        }
+        self.outbound.clear();
+        self.flushed()
+    }
+
+    fn flushed(&mut self) -> Flush {
+        if !matches!(self.state, State::Lingering) {
+            return Flush::Done;
+        }
+        if self.is_eof || self.stream.shutdown(Shutdown::Write).is_err() { Flush::Over } else { Flush::Done }
+    }
+
+    /// Whether so much waits that this connection's input has to wait too.
+    pub fn is_full(&self) -> bool {
+        self.outbound.len() >= HIGH_WATER
+    }
+
+    /// The client whose frames come here.
+    pub fn client(&self) -> Option<ClientId> {
+        match self.state {
+            State::WebSocket(client, _) => Some(client),
+            State::Http | State::Lingering => None,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! All sockets in one slab, with the lists that the loop works off: to be written, to be read again, to
+//! be freed.
+
+use std::collections::VecDeque;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use super::connection::{Connection, Flush, State};
+use super::timers::Timers;
+use crate::models::Millis;
+
+/// How long a request head may take, and with it an upgrade.
+const HEAD_TIMEOUT: Millis = 10_000;
+/// How long a peer may take to close after it was told.
+const CLOSE_TIMEOUT: Millis = 3_000;
+/// Buffers kept for the next connections that have something to say, and the largest one kept: so
+/// connections that say little need no allocation, and idle ones hold none.
+const SPARE_BUFFERS: usize = 256;
+const SPARE_CAPACITY: usize = 4096;
+
+/// The sockets of the loop.
+#[derive(Debug)]
+pub struct Connections {
+    slab: Slab<Connection>,
+    generation: u32,
+    idle_timeout: Millis,
+    max_backlog: usize,
+    timers: Timers,
+    spare: Vec<Vec<u8>>,
+    /// Those with something to write.
+    dirty: VecDeque<u32>,
+    /// Those that may have input which no new edge will tell of.
+    unread: Vec<u32>,
+    /// Those that are closed, whose slots must not be reused in this batch.
+    closed: Vec<u32>,
+}
+
+impl Connections {
+    /// No connections yet.
+    pub fn new(idle_timeout: Millis, max_backlog: usize, now: Millis) -> Connections {
+        Connections {
+            slab: Slab::new(),
+            generation: 0,
+            idle_timeout,
+            max_backlog,
+            timers: Timers::new(now),
+            spare: Vec::new(),
+            dirty: VecDeque::new(),
+            unread: Vec::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Takes a socket in and registers it, once for both directions: its interest never changes.
+    pub fn insert(&mut self, mut stream: TcpStream, registry: &Registry, now: Millis) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let entry = self.slab.vacant_entry();
+        let slot = entry.key() as u32;
+        self.generation = self.generation.wrapping_add(1);
+        let token = Token(slot as usize | (self.generation as usize) << 32);
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        entry.insert(Connection::new(stream, self.generation, now));
+        self.timers.set(slot, now + HEAD_TIMEOUT);
+        Ok(())
+    }
+
+    /// The slot that an event's token means, unless that connection is gone.
+    pub fn slot(&self, token: Token) -> Option<u32> {
+        let connection = self.slab.get(token.0 & u32::MAX as usize)?;
+        let is_current = connection.generation as usize == token.0 >> 32 && !connection.is_closed;
+        is_current.then_some(token.0 as u32)
+    }
+
+    /// The connection in a slot that came from here in this batch.
+    pub fn get(&self, slot: u32) -> &Connection {
+        &self.slab[slot as usize]
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.slab[slot as usize]
+    }
+
+    /// The slots of all connections that are not closed.
+    pub fn slots(&self) -> Vec<u32> {
+        let open = self.slab.iter().filter(|(_, connection)| !connection.is_closed);
+        open.map(|(slot, _)| slot as u32).collect()
+    }
+
+    /// Where to append what a connection is to be told; it is written at the end of the batch.
+    pub fn outbound(&mut self, slot: u32) -> &mut Vec<u8> {
+        let connection = &mut self.slab[slot as usize];
+        // To write to a blocked one is in vain, unless to see that it is too far behind.
+        let is_due = !connection.is_blocked || connection.outbound.len() > self.max_backlog;
+        if is_due && !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push_back(slot);
+        }
+        if connection.outbound.capacity() == 0 {
+            connection.outbound = self.spare.pop().unwrap_or_default();
+        }
+        &mut connection.outbound
+    }
+
+    /// The kernel may take more again.
+    pub fn writable(&mut self, slot: u32) {
+        if self.slab[slot as usize].is_blocked {
+            self.slab[slot as usize].is_blocked = false;
+            self.outbound(slot);
+        }
+    }
+
+    /// The next connection that has something to write.
+    pub fn next_dirty(&mut self) -> Option<u32> {
+        loop {
+            let slot = self.dirty.pop_front()?;
+            let connection = &mut self.slab[slot as usize];
+            connection.is_dirty = false;
+            if !connection.is_closed {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Whether a connection reads so slowly that it is to be cut off.
+    pub fn is_too_far_behind(&self, slot: u32) -> bool {
+        let connection = &self.slab[slot as usize];
+        connection.outbound.len() > self.max_backlog && connection.client().is_some()
+    }
+
+    /// Writes what waits for a connection.
+    pub fn flush(&mut self, slot: u32) -> Flush {
+        let connection = &mut self.slab[slot as usize];
+        let was_full = connection.is_full();
+        let flush = connection.flush();
+        if connection.outbound.is_empty() {
+            let buffer = std::mem::take(&mut connection.outbound);
+            if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
+                self.spare.push(buffer);
+            }
+        }
+        if connection.is_unread && was_full && !connection.is_full() {
+            self.unread.push(slot);
+        }
+        flush
+    }
+
+    /// Notes that a connection is to be read without an edge: in the next turn, or once it is flushed.
+    pub fn read_again(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        connection.is_unread = true;
+        if !connection.is_full() {
+            self.unread.push(slot);
+        }
+    }
+
+    /// Takes the connections that are to be read without an edge.
+    pub fn take_unread(&mut self) -> Vec<u32> {
+        let mut slots = std::mem::take(&mut self.unread);
+        // A slot may be here twice, or belong to another connection by now, which then is not unread.
+        slots.retain(|&slot| {
+            let connection = self.slab.get_mut(slot as usize);
+            connection.is_some_and(|connection| std::mem::take(&mut connection.is_unread))
+        });
+        slots
+    }
+
+    /// Whether any connection is to be read without an edge.
+    pub fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// A wait has begun anew; its deadline follows from the connection's state.
+    pub fn restart_timer(&mut self, slot: u32, now: Millis) {
+        self.slab[slot as usize].since = now;
+        let deadline = self.deadline(slot);
+        self.timers.set(slot, deadline);
+    }
+
+    /// Takes the connections whose time is up.
+    pub fn expire(&mut self, now: Millis) -> Vec<u32> {
+        let mut due = Vec::new();
+        self.timers.expire(now, &mut due);
+        // Activity does not move a timer, which would cost something at each message: it is looked at here.
+        due.retain(|&slot| {
+            let deadline = self.deadline(slot);
+            if deadline > now {
+                self.timers.set(slot, deadline);
+            }
+            deadline <= now
+        });
+        due
+    }
+
+    /// When to call [`Connections::expire`].
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+
+    fn deadline(&self, slot: u32) -> Millis {
+        let connection = &self.slab[slot as usize];
+        connection.since
+            + match connection.state {
+                State::Http => HEAD_TIMEOUT,
+                State::WebSocket(..) => self.idle_timeout,
+                State::Lingering => CLOSE_TIMEOUT,
+            }
+    }
+
+    /// Says good-bye: the connection is closed when all is written and the peer has closed.
+    pub fn linger(&mut self, slot: u32, now: Millis) {
+        let connection = &mut self.slab[slot as usize];
+        connection.state = State::Lingering;
+        connection.inbound = Vec::new();
+        self.restart_timer(slot, now);
+        // Even if nothing is left to write, the flush is what shuts the write side.
+        self.outbound(slot);
+    }
+
+    /// Drops a connection. Its slot is free after the batch, and dropping the socket deregisters it.
+    pub fn close(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        if connection.is_closed {
+            return;
+        }
+        connection.is_closed = true;
+        connection.is_unread = false;
+        self.timers.cancel(slot);
+        self.closed.push(slot);
+    }
+
+    /// Frees the slots of the connections that closed in this batch.
+    pub fn free_closed(&mut self) {
+        for slot in self.closed.drain(..) {
+            self.slab.remove(slot as usize);
+        }
+    }
+}
