@@ -1,0 +1,130 @@
+//! Bytes to a socket and back, for what no well-behaved client would send.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use super::Server;
+
+/// An HTTP response, as it came.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Response {
+    /// The value of a header, whatever the case of its name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+}
+
+/// Sends bytes on a fresh connection and reads one response.
+pub fn request(server: &Server, bytes: impl AsRef<[u8]>) -> Response {
+    let mut stream = server.connect();
+    stream.write_all(bytes.as_ref()).unwrap();
+    read_response(&mut stream)
+}
+
+/// Reads one response, of which the length is known from its head.
+pub fn read_response(stream: &mut TcpStream) -> Response {
+    let head = read_head(stream);
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+    let mut response = Response { status, head, body: String::new() };
+    let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    response.body = String::from_utf8(body).unwrap();
+    response
+}
+
+/// Reads up to the empty line, and no byte more: what follows may be frames.
+pub fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a response head comes");
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Reads until the server closes.
+pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut bytes);
+    bytes
+}
+
+/// The request that opens a WebSocket.
+pub fn handshake(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+/// A WebSocket on which frames are written by hand.
+pub fn open(server: &Server, path: &str) -> TcpStream {
+    let mut stream = server.connect();
+    stream.write_all(handshake(path).as_bytes()).unwrap();
+    let head = read_head(&mut stream);
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    stream
+}
+
+/// A masked frame as a client sends it. `first` is the byte with FIN, the reserved bits and the opcode.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = vec![first];
+    match payload.len() {
+        length @ 0..=125 => frame.push(0x80 | length as u8),
+        length @ 126..=65535 => {
+            frame.push(0x80 | 126);
+            frame.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A frame from the server: its first byte and its payload. `None` at the end of the stream.
+pub fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let mut header = [0; 2];
+    stream.read_exact(&mut header).ok()?;
+    assert_eq!(header[1] & 0x80, 0, "a server does not mask");
+    let length = match header[1] {
+        126 => {
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).ok()?;
+            u16::from_be_bytes(length) as usize
+        }
+        127 => {
+            let mut length = [0; 8];
+            stream.read_exact(&mut length).ok()?;
+            u64::from_be_bytes(length) as usize
+        }
+        length => length as usize,
+    };
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).ok()?;
+    Some((header[0], payload))
+}
+
+/// Reads frames up to the close frame and returns its code; `None` if it has none.
+pub fn read_close(stream: &mut TcpStream) -> Option<u16> {
+    loop {
+        let (first, payload) = read_frame(stream).expect("a close frame before the end");
+        if first == 0x88 {
+            return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+        }
+    }
+}
