@@ -1,6 +1,7 @@
 //! The poll loop: sockets and clocks around the conversation.
 
 mod run;
+mod watch;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use crate::handshake::{self, Target};
 use crate::link::{Inbound, Link, Phase};
 use crate::options::Options;
 
-pub use run::{Outcome, Track, run};
+pub use run::{Outcome, run};
+pub use watch::Track;
 
 const READ_BUFFER: usize = 64 << 10;
 const EVENTS: usize = 1024;

@@ -13,7 +13,9 @@ mod options;
 mod outbox;
 mod pacer;
 mod process;
+mod progress;
 mod protocols;
+mod report;
 mod stats;
 mod summary;
 
@@ -51,7 +53,7 @@ fn finish(options: &Options) -> ExitCode {
     }
 }
 
-/// Runs the load and prints its summary.
+/// Runs the load, prints its summary and writes its report.
 fn run(options: &Options) -> Result<Summary, String> {
     let outcome = driver::run(options)?;
     let summary = Summary::new(options, &outcome);
@@ -59,6 +61,9 @@ fn run(options: &Options) -> Result<Summary, String> {
         Output::Json => println!("{}", summary.to_json()),
         Output::Text if !options.quiet => print!("{}", summary.to_text()),
         Output::Text => {}
+    }
+    if let Some(path) = &options.report {
+        report::write(path, &summary, &outcome)?;
     }
     Ok(summary)
 }

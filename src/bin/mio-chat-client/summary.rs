@@ -13,6 +13,8 @@ use crate::driver::{Outcome, Track};
 use crate::options::Options;
 use crate::stats::{Errors, Times};
 
+pub use text::time;
+
 /// Grows when a field changes its meaning or goes; new fields leave it as it is.
 const SCHEMA_VERSION: u32 = 1;
 

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use mio::Events;
 
+use super::watch::{Track, Watch};
 use super::{Driver, EVENTS};
 use crate::options::Options;
 use crate::process::{Process, Usage};
+use crate::progress::Progress;
 use crate::stats::{Sample, Stats};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
@@ -29,39 +31,6 @@ pub struct Outcome {
     pub client: Option<Track>,
     /// Why the run ended before its time.
     pub aborted: Option<String>,
-}
-
-/// A process's use of the machine at the run's turning points.
-#[derive(Debug, Clone, Copy)]
-pub struct Track {
-    pub before: Usage,
-    /// When the first chat was ready.
-    pub messaging: Option<Usage>,
-    /// When everybody was connected; the hold's end in an idle run.
-    pub connected: Option<Usage>,
-    pub after: Usage,
-}
-
-/// A process and its track so far.
-struct Watch {
-    process: Process,
-    track: Track,
-}
-
-impl Watch {
-    fn new(pid: u32) -> Option<Self> {
-        let process = Process::new(pid);
-        let before = process.usage()?;
-        Some(Self {
-            process,
-            track: Track {
-                before,
-                messaging: None,
-                connected: None,
-                after: before,
-            },
-        })
-    }
 }
 
 /// Something that happens again and again.
@@ -87,6 +56,7 @@ struct Run<'a> {
     began: Instant,
     server: Option<Watch>,
     client: Option<Watch>,
+    progress: Progress,
     claims: Every,
     samples: Every,
     /// Heartbeats sent since the run began.
@@ -112,6 +82,7 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
         began,
         server,
         client,
+        progress: Progress::new(options),
         claims: Every {
             period: options.claim_interval,
             next: began,
@@ -151,6 +122,7 @@ impl Run<'_> {
         self.heartbeats(now);
         if self.samples.due(now) {
             self.sample(now);
+            self.show_progress();
         }
         self.end(now)
     }
@@ -271,6 +243,18 @@ impl Run<'_> {
         stats.recent.reset();
     }
 
+    fn show_progress(&self) {
+        let conversation = &self.driver.conversation;
+        let samples = &conversation.stats.samples;
+        let served = conversation.stats.served;
+        if served > 0 || (self.everybody_ready.is_some() && !self.options.idle) {
+            self.progress.show(served, "served", samples);
+        } else {
+            self.progress
+                .show(conversation.counts.students_ready, "connected", samples);
+        }
+    }
+
     fn timeout(&self, now: Instant) -> Duration {
         let conversation = &self.driver.conversation;
         let mut wait = self.samples.next.saturating_duration_since(now);
@@ -291,6 +275,7 @@ impl Run<'_> {
     fn outcome(mut self, aborted: Option<String>) -> Outcome {
         let ended = Instant::now();
         self.sample(ended);
+        self.progress.finish();
         if self.options.idle {
             for watch in [&mut self.server, &mut self.client].into_iter().flatten() {
                 watch.track.connected = watch.process.usage();

@@ -1,8 +1,6 @@
 //! The seam to the wire: the conversation on one side, one file for each protocol on the other.
 
 mod phoenix;
-mod phoenix_v1;
-mod phoenix_v2;
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -34,8 +32,8 @@ impl Mode {
     /// The protocol itself.
     pub fn protocol(self) -> Box<dyn Protocol> {
         match self {
-            Self::PhoenixV1 => Box::new(phoenix::Phoenix::new(phoenix_v1::V1)),
-            Self::PhoenixV2 => Box::new(phoenix::Phoenix::new(phoenix_v2::V2)),
+            Self::PhoenixV1 => Box::new(phoenix::Phoenix::new(phoenix::V1)),
+            Self::PhoenixV2 => Box::new(phoenix::Phoenix::new(phoenix::V2)),
         }
     }
 }

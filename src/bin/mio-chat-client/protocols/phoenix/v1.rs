@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::phoenix::{Message, Push, Version, number};
+use super::frame::{Message, Push, Version, number};
 
 pub struct V1;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::phoenix::{Message, Push, Version, number};
+use super::frame::{Message, Push, Version, number};
 
 pub struct V2;
 
