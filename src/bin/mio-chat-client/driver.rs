@@ -15,8 +15,9 @@ use crate::connector::Connector;
 use crate::conversation::Conversation;
 use crate::frames;
 use crate::handshake::{self, Target};
-use crate::link::{Inbound, Link, Phase};
+use crate::link::Link;
 use crate::options::Options;
+use crate::reader::Inbound;
 
 pub use run::{Outcome, run};
 pub use watch::Track;
@@ -87,10 +88,10 @@ impl Driver {
         } = self;
         let Some(link) = &mut links[user] else { return };
         let now = Instant::now();
-        let was = link.phase;
+        let was_open = link.is_open();
         let done = (|| {
-            if link.phase == Phase::Connecting {
-                if !link.connected()? {
+            if !link.connected {
+                if !link.connect()? {
                     return Ok(());
                 }
                 conversation.outbox.raw(user, &target.request);
@@ -110,8 +111,7 @@ impl Driver {
                 }
             })
         })();
-        let opened = was != Phase::Open && link.phase == Phase::Open;
-        if opened || (was != Phase::Open && done.is_err()) {
+        if !was_open && link.is_open() {
             connector.done();
         }
         if let Err((kind, detail)) = done {
@@ -120,7 +120,9 @@ impl Driver {
     }
 
     fn drop_link(&mut self, user: usize, kind: &'static str, detail: String) {
-        self.links[user] = None;
+        if self.links[user].take().is_some_and(|link| !link.is_open()) {
+            self.connector.done();
+        }
         let pending = self.conversation.outbox.pending(user).len();
         self.conversation.outbox.written(user, pending);
         self.conversation.lost(user, kind, detail);

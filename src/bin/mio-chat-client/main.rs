@@ -15,6 +15,7 @@ mod pacer;
 mod process;
 mod progress;
 mod protocols;
+mod reader;
 mod report;
 mod stats;
 mod summary;

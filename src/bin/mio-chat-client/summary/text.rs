@@ -8,24 +8,23 @@ impl Summary {
     /// The text form: one figure a line.
     pub fn to_text(&self) -> String {
         let mut lines = Lines(String::new());
-        if !self.idle {
+        let served = format!("{} of {}", self.students_served, self.students);
+        let speed = format!(
+            "{}, {:.0} a second",
+            self.messages, self.messages_per_second
+        );
+        let time = format!("{:.2} s", self.seconds);
+        if self.idle {
+            lines.put("connections", self.connections);
+            lines.put("time", time);
+        } else {
+            lines.put("students served", served);
+            lines.put("messages", speed);
             lines.put(
-                "students served",
-                format!("{} of {}", self.students_served, self.students),
-            );
-            let speed = self.messages_per_second;
-            lines.put(
-                "messages",
-                format!("{}, {speed:.0} a second", self.messages),
+                "time",
+                format!("{time}, messaging {:.2} s", self.messaging_seconds),
             );
         }
-        lines.put(
-            "time",
-            format!(
-                "{:.2} s, messaging {:.2} s",
-                self.seconds, self.messaging_seconds
-            ),
-        );
         lines.times("round trip", self.round_trip_us.as_ref());
         lines.times("ready to assigned", self.ready_to_assigned_us.as_ref());
         lines.times("connect", self.connect_us.as_ref());
