@@ -36,10 +36,7 @@ pub struct Chat {
 impl Chat {
     /// The chat as the protocol wants to see it from one side.
     pub fn handle(&self, side: Side) -> ChatHandle<'_> {
-        ChatHandle {
-            id: &self.id,
-            join_ref: side.join_ref,
-        }
+        ChatHandle { id: &self.id, join_ref: side.join_ref }
     }
 }
 

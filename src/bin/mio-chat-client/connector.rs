@@ -25,12 +25,7 @@ impl Connector {
             pacer.start(now);
             pacer
         });
-        Self {
-            next: 0,
-            limit: 0,
-            in_flight: 0,
-            pacer,
-        }
+        Self { next: 0, limit: 0, in_flight: 0, pacer }
     }
 
     /// Lets users connect up to that index.
@@ -58,8 +53,7 @@ impl Connector {
     /// How long until the next connection, if only time is missing.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let next = self.pacer.as_ref()?.next()?;
-        self.may_connect()
-            .then(|| next.saturating_duration_since(now))
+        self.may_connect().then(|| next.saturating_duration_since(now))
     }
 
     fn may_connect(&self) -> bool {

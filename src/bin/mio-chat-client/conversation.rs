@@ -90,11 +90,7 @@ impl Conversation {
             .map(teacher)
             .chain((0..options.students).map(student))
             .map(|(role, i)| User {
-                identity: Identity {
-                    role,
-                    id: options.id_start + 1 + i as u64,
-                    last_ref: 0,
-                },
+                identity: Identity { role, id: options.id_start + 1 + i as u64, last_ref: 0 },
                 stage: Stage::Away,
                 chats: 0,
                 ready_at: now,
@@ -139,16 +135,13 @@ impl Conversation {
 
     /// A user's connection is gone before its time, or never came.
     pub fn lost(&mut self, user: usize, kind: &'static str, detail: String) {
-        let User {
-            identity, stage, ..
-        } = &mut self.users[user];
+        let User { identity, stage, .. } = &mut self.users[user];
         let (role, id) = (identity.role, identity.id);
         if matches!(stage, Stage::Gone | Stage::Lost) {
             return;
         }
         *stage = Stage::Lost;
-        self.stats
-            .error(kind, || format!("{role:?} {id}: {detail}"));
+        self.stats.error(kind, || format!("{role:?} {id}: {detail}"));
         match role {
             Role::Teacher => self.counts.teachers_lost += 1,
             Role::Student => self.counts.students_lost += 1,
@@ -188,10 +181,7 @@ impl Conversation {
 
     /// Keeps a connection alive, as phoenix.js does.
     pub fn heartbeat(&mut self, user: usize) {
-        if !matches!(
-            self.users[user].stage,
-            Stage::Away | Stage::Gone | Stage::Lost
-        ) {
+        if !matches!(self.users[user].stage, Stage::Away | Stage::Gone | Stage::Lost) {
             self.say(user, |protocol, who, out| protocol.heartbeat(who, out));
         }
     }
@@ -218,11 +208,7 @@ impl Conversation {
 
     fn say(&mut self, user: usize, write: impl FnOnce(&dyn Protocol, &mut Identity, &mut String)) {
         self.text.clear();
-        write(
-            &*self.protocol,
-            &mut self.users[user].identity,
-            &mut self.text,
-        );
+        write(&*self.protocol, &mut self.users[user].identity, &mut self.text);
         self.outbox.text(user, &self.text);
     }
 
@@ -231,23 +217,9 @@ impl Conversation {
         &mut self,
         key: usize,
         role: Role,
-        write: impl FnOnce(
-            &dyn Protocol,
-            &mut Identity,
-            crate::protocols::ChatHandle<'_>,
-            &Words,
-            &mut String,
-        ),
+        write: impl FnOnce(&dyn Protocol, &mut Identity, crate::protocols::ChatHandle<'_>, &Words, &mut String),
     ) {
-        let Self {
-            protocol,
-            users,
-            chats,
-            outbox,
-            text,
-            words,
-            ..
-        } = self;
+        let Self { protocol, users, chats, outbox, text, words, .. } = self;
         let chat = chats.get(key);
         let side = match role {
             Role::Teacher => chat.teacher,
@@ -255,13 +227,7 @@ impl Conversation {
         };
         let Some(side) = side else { return };
         text.clear();
-        write(
-            &**protocol,
-            &mut users[side.user].identity,
-            chat.handle(side),
-            words,
-            text,
-        );
+        write(&**protocol, &mut users[side.user].identity, chat.handle(side), words, text);
         outbox.text(side.user, text);
     }
 

@@ -78,14 +78,7 @@ impl Driver {
     }
 
     fn ready(&mut self, user: usize, event: &mio::event::Event) {
-        let Self {
-            links,
-            conversation,
-            target,
-            connector,
-            buffer,
-            ..
-        } = self;
+        let Self { links, conversation, target, connector, buffer, .. } = self;
         let Some(link) = &mut links[user] else { return };
         let now = Instant::now();
         let was_open = link.is_open();
@@ -142,9 +135,7 @@ impl Driver {
         let began = Instant::now();
         let mut socket = TcpStream::connect(self.target.address)?;
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut socket, Token(user), both)?;
+        self.poll.registry().register(&mut socket, Token(user), both)?;
         self.links[user] = Some(Link::new(socket, began));
         Ok(())
     }
@@ -167,15 +158,13 @@ impl Driver {
 
 fn watch_signals(poll: &Poll, token: Token) -> io::Result<Signals> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    poll.registry()
-        .register(&mut signals, token, Interest::READABLE)?;
+    poll.registry().register(&mut signals, token, Interest::READABLE)?;
     Ok(signals)
 }
 
 fn raise_descriptor_limit(users: usize) -> Result<(), String> {
     let needed = users as u64 + SPARE_DESCRIPTORS;
-    let limit =
-        rlimit::increase_nofile_limit(needed).map_err(|e| format!("descriptor limit: {e}"))?;
+    let limit = rlimit::increase_nofile_limit(needed).map_err(|e| format!("descriptor limit: {e}"))?;
     if limit < needed {
         return Err(format!(
             "{users} connections need {needed} descriptors, and the limit is {limit}: raise it with ulimit -Hn"

@@ -39,9 +39,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Frame<'_>>, &'static str> {
     }
     let (length, header) = match (second & 0x7f, rest) {
         (126, [a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
-        (127, [a, b, c, d, e, f, g, h, ..]) => {
-            (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10)
-        }
+        (127, [a, b, c, d, e, f, g, h, ..]) => (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10),
         (126 | 127, _) => return Ok(None),
         (short, _) => (u64::from(short), 2),
     };
@@ -49,11 +47,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Frame<'_>>, &'static str> {
         return Err("a frame that is too large");
     }
     let size = header + length as usize;
-    Ok(bytes.get(header..size).map(|payload| Frame {
-        opcode: first & 0x0f,
-        payload,
-        size,
-    }))
+    Ok(bytes.get(header..size).map(|payload| Frame { opcode: first & 0x0f, payload, size }))
 }
 
 /// Appends one masked frame to `out`.
@@ -116,13 +110,7 @@ mod tests {
 
     #[test]
     fn what_a_server_must_not_send_is_refused() {
-        for bytes in [
-            [0xc1, 0],
-            [0x01, 0],
-            [0x80, 0],
-            [0x81, 0x80],
-            [0x81 | 0x10, 0],
-        ] {
+        for bytes in [[0xc1, 0], [0x01, 0], [0x80, 0], [0x81, 0x80], [0x81 | 0x10, 0]] {
             assert!(parse(&bytes).is_err(), "{bytes:02x?}");
         }
         let huge = [0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0];
@@ -141,11 +129,8 @@ mod tests {
                 _ => 10,
             };
             assert_eq!(out[header..header + 4], MASK);
-            let plain: Vec<u8> = out[header + 4..]
-                .iter()
-                .enumerate()
-                .map(|(i, byte)| byte ^ MASK[i % 4])
-                .collect();
+            let plain: Vec<u8> =
+                out[header + 4..].iter().enumerate().map(|(i, byte)| byte ^ MASK[i % 4]).collect();
             assert_eq!(plain, payload);
         }
     }

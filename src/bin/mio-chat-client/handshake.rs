@@ -23,18 +23,13 @@ pub struct Target {
 /// A line that says what is wrong with the URL or that nobody answers there.
 pub fn resolve(url: &str) -> Result<Target, String> {
     let (authority, path) = split(url)?;
-    let with_port = if authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-    {
+    let with_port = if authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
         authority.to_owned()
     } else {
         format!("{authority}:80")
     };
-    let addresses: Vec<SocketAddr> = with_port
-        .to_socket_addrs()
-        .map_err(|e| format!("{url}: {e}"))?
-        .collect();
+    let addresses: Vec<SocketAddr> =
+        with_port.to_socket_addrs().map_err(|e| format!("{url}: {e}"))?.collect();
     let address = match addresses[..] {
         [only] => only,
         // A name such as localhost has several addresses, and the server may listen on one of them only.
@@ -47,16 +42,11 @@ pub fn resolve(url: &str) -> Result<Target, String> {
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     );
-    Ok(Target {
-        address,
-        request: request.into_bytes(),
-    })
+    Ok(Target { address, request: request.into_bytes() })
 }
 
 fn split(url: &str) -> Result<(&str, String), String> {
-    let rest = url
-        .strip_prefix("ws://")
-        .ok_or_else(|| format!("{url}: only ws:// URLs are spoken here"))?;
+    let rest = url.strip_prefix("ws://").ok_or_else(|| format!("{url}: only ws:// URLs are spoken here"))?;
     let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(at);
     let path = path.split('#').next().unwrap_or_default();
@@ -81,15 +71,9 @@ pub fn accepted(bytes: &[u8]) -> Result<Option<usize>, String> {
     };
     if response.code != Some(101) {
         let code = response.code.unwrap_or_default();
-        return Err(format!(
-            "HTTP {code} {}",
-            response.reason.unwrap_or_default()
-        ));
+        return Err(format!("HTTP {code} {}", response.reason.unwrap_or_default()));
     }
-    let key = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("sec-websocket-accept"));
+    let key = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("sec-websocket-accept"));
     match key {
         Some(header) if header.value == ACCEPT => Ok(Some(size)),
         _ => Err("a wrong Sec-WebSocket-Accept".into()),

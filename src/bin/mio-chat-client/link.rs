@@ -18,12 +18,7 @@ pub struct Link {
 
 impl Link {
     pub fn new(socket: TcpStream, began: Instant) -> Self {
-        Self {
-            socket,
-            began,
-            connected: false,
-            reader: Reader::default(),
-        }
+        Self { socket, began, connected: false, reader: Reader::default() }
     }
 
     /// Whether the server has agreed to the upgrade.
@@ -40,9 +35,7 @@ impl Link {
             Ok(_) => {
                 self.connected = true;
                 let nodelay = self.socket.set_nodelay(true);
-                nodelay
-                    .map(|()| true)
-                    .map_err(|e| ("connect", e.to_string()))
+                nodelay.map(|()| true).map_err(|e| ("connect", e.to_string()))
             }
             Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
             Err(e) => Err(("connect", e.to_string())),

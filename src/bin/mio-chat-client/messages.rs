@@ -45,9 +45,7 @@ impl Words {
             return said == self.text;
         }
         said.strip_prefix(&self.text[..self.bare])
-            .is_some_and(|rest| {
-                self.text.ends_with(' ') || !rest.starts_with(|c: char| c.is_ascii_digit())
-            })
+            .is_some_and(|rest| self.text.ends_with(' ') || !rest.starts_with(|c: char| c.is_ascii_digit()))
     }
 
     /// The words, padding included.
@@ -59,14 +57,8 @@ impl Words {
 /// What is wrong with a message that is not the expected one.
 pub fn difference(said: &str) -> &'static str {
     let known = said.starts_with("Message from teacher: ")
-        || said
-            .strip_prefix("Message #")
-            .is_some_and(|rest| rest.contains(" from student: "));
-    if known {
-        "out_of_order"
-    } else {
-        "altered_message"
-    }
+        || said.strip_prefix("Message #").is_some_and(|rest| rest.contains(" from student: "));
+    if known { "out_of_order" } else { "altered_message" }
 }
 
 #[cfg(test)]

@@ -216,18 +216,12 @@ mod tests {
 
     #[test]
     fn both_spellings_mean_the_same() {
-        let camel = run(
-            "--numStudents 7 --numTeachers=2 --messageCount 3 --studentsPerTeacher 4 --idStart 9 \
-             --mode elixir --url ws://h/",
-        );
-        let kebab = run(
-            "--num-students 7 --num-teachers=2 --message-count 3 --students-per-teacher 4 \
-             --id-start 9 --mode phoenix --url ws://h/",
-        );
-        assert_eq!(
-            format!("{:?}", camel.unwrap()),
-            format!("{:?}", kebab.unwrap())
-        );
+        let camel =
+            run("--numStudents 7 --numTeachers=2 --messageCount 3 --studentsPerTeacher 4 --idStart 9 \
+             --mode elixir --url ws://h/");
+        let kebab = run("--num-students 7 --num-teachers=2 --message-count 3 --students-per-teacher 4 \
+             --id-start 9 --mode phoenix --url ws://h/");
+        assert_eq!(format!("{:?}", camel.unwrap()), format!("{:?}", kebab.unwrap()));
     }
 
     #[test]

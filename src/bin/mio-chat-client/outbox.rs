@@ -14,10 +14,7 @@ const KEPT_CAPACITY: usize = 16 << 10;
 
 impl Outbox {
     pub fn new(users: usize) -> Self {
-        Self {
-            buffers: vec![Vec::new(); users],
-            dirty: Vec::new(),
-        }
+        Self { buffers: vec![Vec::new(); users], dirty: Vec::new() }
     }
 
     /// Appends a text frame; nothing for an empty text.

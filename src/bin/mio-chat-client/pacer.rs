@@ -14,11 +14,7 @@ pub struct Pacer {
 impl Pacer {
     /// `rate`: events a second.
     pub fn new(rate: f64) -> Self {
-        Self {
-            interval: 1e9 / rate,
-            start: None,
-            sent: 0,
-        }
+        Self { interval: 1e9 / rate, start: None, sent: 0 }
     }
 
     /// The clock starts with the first call.

@@ -39,10 +39,7 @@ mod system {
             let folder = format!("/proc/{pid}");
             let threads = fs::read_dir(format!("{folder}/task")).map_or(0, Iterator::count);
             let exact = fs::read_to_string(format!("{folder}/schedstat")).is_ok();
-            Self {
-                folder,
-                single_thread: threads == 1 && exact,
-            }
+            Self { folder, single_thread: threads == 1 && exact }
         }
 
         /// The use so far; `None` when there is no such process any more.
@@ -106,19 +103,12 @@ mod system {
         /// The use so far; `None` when there is no such process any more. `ps` knows no peak: it is the memory now.
         pub fn usage(&self) -> Option<Usage> {
             let pid = self.pid.to_string();
-            let output = Command::new("ps")
-                .args(["-o", "time=,rss=", "-p", &pid])
-                .output()
-                .ok()?;
+            let output = Command::new("ps").args(["-o", "time=,rss=", "-p", &pid]).output().ok()?;
             let text = String::from_utf8(output.stdout).ok()?;
             let mut fields = text.split_whitespace();
             let cpu = super::clock(fields.next()?)?;
             let resident = fields.next()?.parse::<u64>().ok()? * 1024;
-            Some(Usage {
-                cpu,
-                resident,
-                peak: resident,
-            })
+            Some(Usage { cpu, resident, peak: resident })
         }
     }
 }
@@ -155,10 +145,7 @@ mod tests {
     fn the_kernels_files_are_read() {
         let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 70 30 0 0";
         assert_eq!(system::ticks(stat), Some(100));
-        assert_eq!(
-            system::kibibytes("VmHWM:\t   12 kB\nVmRSS:\t 8 kB\n", "VmRSS:"),
-            Some(8192)
-        );
+        assert_eq!(system::kibibytes("VmHWM:\t   12 kB\nVmRSS:\t 8 kB\n", "VmRSS:"), Some(8192));
         let own = Process::new(std::process::id()).usage().unwrap();
         assert!(own.peak >= own.resident && own.resident > 0);
         assert_eq!(Process::new(u32::MAX).usage(), None);

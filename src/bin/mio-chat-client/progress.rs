@@ -16,11 +16,7 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(options: &Options) -> Self {
-        let target = if options.quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
+        let target = if options.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(options.students as u64), target);
         let template = "{elapsed_precise} [{bar:20}] {pos}/{len} {wide_msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -53,10 +49,7 @@ fn line(doing: &str, first: &Sample, last: &Sample) -> String {
         return doing.to_owned();
     }
     let p99 = time(last.p99 as f64 / 1e3);
-    format!(
-        "{doing}, {:.0} messages/s, p99 {p99}",
-        messages as f64 / seconds
-    )
+    format!("{doing}, {:.0} messages/s, p99 {p99}", messages as f64 / seconds)
 }
 
 #[cfg(test)]
@@ -65,21 +58,9 @@ mod tests {
 
     #[test]
     fn the_line_has_the_rate_and_the_p99() {
-        let first = Sample {
-            at: 1.0,
-            messages: 100,
-            ..Sample::default()
-        };
-        let last = Sample {
-            at: 3.0,
-            messages: 2100,
-            p99: 2_500_000,
-            ..Sample::default()
-        };
-        assert_eq!(
-            line("served", &first, &last),
-            "served, 1000 messages/s, p99 2.50 ms"
-        );
+        let first = Sample { at: 1.0, messages: 100, ..Sample::default() };
+        let last = Sample { at: 3.0, messages: 2100, p99: 2_500_000, ..Sample::default() };
+        assert_eq!(line("served", &first, &last), "served, 1000 messages/s, p99 2.50 ms");
         assert_eq!(line("connected", &first, &first), "connected");
     }
 }

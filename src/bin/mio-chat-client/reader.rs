@@ -107,20 +107,12 @@ mod tests {
         let mut stream = HEAD.to_vec();
         stream.extend(b"\x81\x02{}\x89\x01p\x8a\x00\x81\x7e\x00\xc8");
         stream.extend(long.as_bytes());
-        let expected = [
-            "Opened",
-            "Text(\"{}\")",
-            "Ping([112])",
-            &format!("Text({long:?})"),
-        ];
+        let expected = ["Opened", "Text(\"{}\")", "Ping([112])", &format!("Text({long:?})")];
         for first in 0..stream.len() {
             for second in [first, (first + 3).min(stream.len()), stream.len()] {
                 let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
                 let (seen, result) = read(&pieces);
-                assert_eq!(
-                    (seen.as_slice(), result),
-                    (&expected.map(String::from)[..], Ok(()))
-                );
+                assert_eq!((seen.as_slice(), result), (&expected.map(String::from)[..], Ok(())));
             }
         }
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();

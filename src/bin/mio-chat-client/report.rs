@@ -33,10 +33,7 @@ pub fn write(path: &Path, summary: &Summary, outcome: &Outcome) -> Result<(), St
 }
 
 fn page(summary: &Summary, outcome: &Outcome) -> Result<String, String> {
-    let result = summary
-        .failure
-        .as_deref()
-        .unwrap_or("Every student was served, nothing unexpected came.");
+    let result = summary.failure.as_deref().unwrap_or("Every student was served, nothing unexpected came.");
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -66,10 +63,7 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
     vec![
         Plot::over_time(
             "Messages a second",
-            vec![Series::new(
-                "relayed",
-                rates(&samples, |s| Some(s.messages as f64)),
-            )],
+            vec![Series::new("relayed", rates(&samples, |s| Some(s.messages as f64)))],
         ),
         Plot::over_time(
             "Round trip over time, milliseconds",
@@ -81,10 +75,7 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
         Plot {
             title: "Round trip by percentile, milliseconds",
             x: Axis::Percentile,
-            series: vec![Series::new(
-                "round trip",
-                percentiles(&outcome.stats.round_trip),
-            )],
+            series: vec![Series::new("round trip", percentiles(&outcome.stats.round_trip))],
         },
         Plot::over_time(
             "CPU, percent of one core",
@@ -117,10 +108,7 @@ fn millis(nanos: u64) -> Option<f64> {
 }
 
 fn values(samples: &[Sample], value: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
-    samples
-        .iter()
-        .filter_map(|sample| Some((sample.at, value(sample)?)))
-        .collect()
+    samples.iter().filter_map(|sample| Some((sample.at, value(sample)?))).collect()
 }
 
 /// How fast a running total grows, between each two samples.
@@ -157,20 +145,14 @@ fn thin(samples: &[Sample], points: usize) -> Vec<Sample> {
     let group = samples.len().div_ceil(points).max(1);
     let merge = |group: &[Sample]| {
         let last = group.last().cloned().unwrap_or_default();
-        let p99 = group
-            .iter()
-            .map(|sample| sample.p99)
-            .max()
-            .unwrap_or_default();
+        let p99 = group.iter().map(|sample| sample.p99).max().unwrap_or_default();
         Sample { p99, ..last }
     };
     samples.chunks(group).map(merge).collect()
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -179,36 +161,22 @@ mod tests {
     use std::time::Duration;
 
     fn sample(at: f64, messages: u64, p99: u64) -> Sample {
-        Sample {
-            at,
-            messages,
-            p99,
-            ..Sample::default()
-        }
+        Sample { at, messages, p99, ..Sample::default() }
     }
 
     #[test]
     fn rates_are_differences_over_time() {
-        let samples = [
-            sample(0.0, 0, 0),
-            sample(0.5, 100, 0),
-            sample(0.501, 200, 0),
-        ];
+        let samples = [sample(0.0, 0, 0), sample(0.5, 100, 0), sample(0.501, 200, 0)];
         let points = rates(&samples, |sample| Some(sample.messages as f64));
         assert_eq!(points, [(0.5, 200.0)]);
     }
 
     #[test]
     fn thinning_keeps_the_worst() {
-        let samples: Vec<_> = (0..10)
-            .map(|i| sample(f64::from(i), i as u64, 100 - i as u64))
-            .collect();
+        let samples: Vec<_> = (0..10).map(|i| sample(f64::from(i), i as u64, 100 - i as u64)).collect();
         let thinned = thin(&samples, 5);
         assert_eq!(thinned.len(), 5);
-        assert_eq!(
-            (thinned[0].at, thinned[0].messages, thinned[0].p99),
-            (1.0, 1, 100)
-        );
+        assert_eq!((thinned[0].at, thinned[0].messages, thinned[0].p99), (1.0, 1, 100));
     }
 
     #[test]

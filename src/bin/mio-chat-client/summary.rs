@@ -115,11 +115,7 @@ impl Summary {
             connect_us: quantiles(&stats.connect),
             server: server(outcome),
             client: client(outcome),
-            errors: stats
-                .errors
-                .iter()
-                .map(|(kind, errors)| (*kind, errors.count))
-                .collect(),
+            errors: stats.errors.iter().map(|(kind, errors)| (*kind, errors.count)).collect(),
             details: stats.errors.clone(),
         }
     }
@@ -135,24 +131,16 @@ fn failure(options: &Options, outcome: &Outcome) -> Option<String> {
     let stats = &outcome.stats;
     let mut parts: Vec<String> = outcome.aborted.iter().cloned().collect();
     if !options.idle && stats.served < options.students && outcome.aborted.is_none() {
-        parts.push(format!(
-            "{} of {} students served",
-            stats.served, options.students
-        ));
+        parts.push(format!("{} of {} students served", stats.served, options.students));
     }
     for (kind, errors) in &stats.errors {
-        parts.push(format!(
-            "{kind} ({} times; first: {})",
-            errors.count, errors.first
-        ));
+        parts.push(format!("{kind} ({} times; first: {})", errors.count, errors.first));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn span(from: Option<Instant>, to: Option<Instant>) -> Duration {
-    from.zip(to).map_or(Duration::ZERO, |(from, to)| {
-        to.saturating_duration_since(from)
-    })
+    from.zip(to).map_or(Duration::ZERO, |(from, to)| to.saturating_duration_since(from))
 }
 
 /// A share, where there is something to share among.
@@ -180,11 +168,7 @@ fn cpu(track: &Track, messages: u64) -> (f64, Option<f64>, Option<f64>) {
     let all = micros(track.before.cpu);
     let messaging = track.messaging.map(|usage| micros(usage.cpu));
     let messages = messages as f64;
-    (
-        all / 1e6,
-        per(all, messages),
-        messaging.and_then(|micros| per(micros, messages)),
-    )
+    (all / 1e6, per(all, messages), messaging.and_then(|micros| per(micros, messages)))
 }
 
 fn server(outcome: &Outcome) -> Server {

@@ -35,8 +35,7 @@ impl Conversation {
     /// Counts something that should not have come to a user.
     pub fn wrong(&mut self, user: usize, kind: &'static str, what: &str) {
         let who = &self.users[user].identity;
-        self.stats
-            .error(kind, || format!("{:?} {}: {what}", who.role, who.id));
+        self.stats.error(kind, || format!("{:?} {}: {what}", who.role, who.id));
     }
 
     fn joined(&mut self, user: usize, now: Instant) {
@@ -77,20 +76,14 @@ impl Conversation {
         }
         let key = self.chats.open(id, now);
         let mut join_ref = 0;
-        self.say(user, |protocol, who, out| {
-            join_ref = protocol.enter(who, id, out)
-        });
+        self.say(user, |protocol, who, out| join_ref = protocol.enter(who, id, out));
         let side = Some(crate::chats::Side { user, join_ref });
         match role {
             Role::Teacher => {
                 self.chats.get_mut(key).teacher = side;
                 self.users[user].chats += 1;
                 if self.users[user].chats > self.students_per_teacher {
-                    self.wrong(
-                        user,
-                        "too_many_chats",
-                        "more chats than --studentsPerTeacher",
-                    );
+                    self.wrong(user, "too_many_chats", "more chats than --studentsPerTeacher");
                 }
             }
             Role::Student => {
@@ -113,11 +106,7 @@ impl Conversation {
             side.is_some_and(|side| side.user == user)
         });
         if key.is_none() {
-            self.wrong(
-                user,
-                "unknown_chat",
-                &format!("{what} in chat {id}, which is not open"),
-            );
+            self.wrong(user, "unknown_chat", &format!("{what} in chat {id}, which is not open"));
         }
         key
     }
@@ -125,9 +114,7 @@ impl Conversation {
     fn entered(&mut self, user: usize, id: &str) {
         if let Some(key) = self.own_chat(user, id, "a join") {
             let role = self.users[user].identity.role;
-            self.say_in_chat(key, role, |protocol, who, chat, _, out| {
-                protocol.entered(who, chat, out)
-            });
+            self.say_in_chat(key, role, |protocol, who, chat, _, out| protocol.entered(who, chat, out));
         }
     }
 
@@ -154,8 +141,7 @@ impl Conversation {
         }
         chat.seen = count;
         self.stats.message(now);
-        self.words
-            .student(count, self.users[user].identity.id, self.message_size);
+        self.words.student(count, self.users[user].identity.id, self.message_size);
         self.say_in_chat(key, Role::Student, |protocol, who, chat, words, out| {
             protocol.send(who, chat, words.text(), out);
         });
@@ -174,9 +160,7 @@ impl Conversation {
             return;
         };
         let role = self.users[user].identity.role;
-        self.say_in_chat(key, role, |protocol, who, chat, _, out| {
-            protocol.leave_chat(who, chat, out)
-        });
+        self.say_in_chat(key, role, |protocol, who, chat, _, out| protocol.leave_chat(who, chat, out));
         let whole = self.chats.get(key).terminating;
         match role {
             Role::Teacher => {

@@ -13,24 +13,14 @@ const STUDENT: usize = 1;
 impl Play {
     fn new(options: Options) -> Self {
         let now = Instant::now();
-        let options = Options {
-            teachers: 1,
-            students: 1,
-            ..options
-        };
-        Self {
-            conversation: Conversation::new(&options, now),
-            now,
-        }
+        let options = Options { teachers: 1, students: 1, ..options };
+        Self { conversation: Conversation::new(&options, now), now }
     }
 
     /// Both have joined and are in chat 7.
     fn in_chat(options: Options) -> Self {
         let mut stage = Self::new(options);
-        for (user, topic) in [
-            (TEACHER, "presence:teachers"),
-            (STUDENT, "presence:student:1"),
-        ] {
+        for (user, topic) in [(TEACHER, "presence:teachers"), (STUDENT, "presence:student:1")] {
             stage.conversation.opened(user, stage.now);
             stage.say(user, &format!(r#"{{"topic":"{topic}","event":"phx_reply","payload":{{"status":"ok","response":{{}}}},"ref":"5"}}"#));
         }
@@ -55,10 +45,7 @@ impl Play {
     }
 
     fn chat(&mut self, user: usize, event: &str, payload: &str) {
-        self.say(
-            user,
-            &format!(r#"{{"topic":"chats:7","event":"{event}","payload":{payload},"ref":null}}"#),
-        );
+        self.say(user, &format!(r#"{{"topic":"chats:7","event":"{event}","payload":{payload},"ref":null}}"#));
     }
 
     /// What a user has sent since the last look, unmasked, as one text.
@@ -83,45 +70,26 @@ impl Play {
 }
 
 fn count(message_count: u32) -> Options {
-    Options {
-        message_count: Some(message_count),
-        ..Options::default()
-    }
+    Options { message_count: Some(message_count), ..Options::default() }
 }
 
 #[test]
 fn a_whole_chat_serves_the_student() {
     let mut stage = Play::in_chat(count(1));
-    let asked = r#"{"topic":"chats:7","event":"teacher:send","payload":{"message":"Message from teacher: 1"}"#;
+    let asked =
+        r#"{"topic":"chats:7","event":"teacher:send","payload":{"message":"Message from teacher: 1"}"#;
     assert!(stage.sent(TEACHER).starts_with(asked));
-    stage.chat(
-        STUDENT,
-        "student:receive",
-        r#"{"message":"Message from teacher: 1"}"#,
-    );
+    stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
     assert!(
-        stage
-            .sent(STUDENT)
-            .contains(r#""student:send","payload":{"message":"Message #1 from student: 1"}"#)
+        stage.sent(STUDENT).contains(r#""student:send","payload":{"message":"Message #1 from student: 1"}"#)
     );
-    stage.chat(
-        TEACHER,
-        "teacher:receive",
-        r#"{"message":"Message #1 from student: 1"}"#,
-    );
+    stage.chat(TEACHER, "teacher:receive", r#"{"message":"Message #1 from student: 1"}"#);
     assert!(stage.sent(TEACHER).contains("chat:terminate"));
     stage.chat(TEACHER, "chat:terminated", "{}");
     let after = stage.sent(TEACHER);
-    assert!(
-        after.contains("phx_leave") && after.contains("claim:student"),
-        "{after}"
-    );
+    assert!(after.contains("phx_leave") && after.contains("claim:student"), "{after}");
     stage.chat(STUDENT, "chat:terminated", "{}");
-    assert!(
-        stage
-            .sent(STUDENT)
-            .contains(r#""topic":"presence:student:1","event":"phx_leave""#)
-    );
+    assert!(stage.sent(STUDENT).contains(r#""topic":"presence:student:1","event":"phx_leave""#));
     assert!(!stage.conversation.is_over());
     stage.say(STUDENT, r#"{"topic":"presence:student:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"26"}"#);
     assert!(stage.conversation.is_over());
@@ -136,10 +104,7 @@ fn what_was_not_said_is_an_error_of_its_kind() {
         (r#"{"message":"Message from teacher: 2"}"#, "out_of_order"),
         (r#"{"message":"Message from teacher: 1 "}"#, "out_of_order"),
         (r#"{"message":"Massage"}"#, "altered_message"),
-        (
-            r#"{"message":"Message from teacher: 1","extra":1}"#,
-            "altered_message",
-        ),
+        (r#"{"message":"Message from teacher: 1","extra":1}"#, "altered_message"),
         ("{}", "altered_message"),
         ("[", "altered_message"),
     ] {
@@ -154,20 +119,12 @@ fn what_was_not_said_is_an_error_of_its_kind() {
 fn a_message_twice_or_in_the_wrong_place_is_an_error() {
     let mut stage = Play::in_chat(count(2));
     for _ in 0..2 {
-        stage.chat(
-            STUDENT,
-            "student:receive",
-            r#"{"message":"Message from teacher: 1"}"#,
-        );
+        stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
     }
     assert_eq!(stage.errors(), ["out_of_order"]);
 
     let mut stage = Play::in_chat(count(2));
-    stage.chat(
-        TEACHER,
-        "student:receive",
-        r#"{"message":"Message from teacher: 1"}"#,
-    );
+    stage.chat(TEACHER, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
     assert_eq!(stage.errors(), ["unexpected"]);
 
     let mut stage = Play::in_chat(count(2));
@@ -191,10 +148,7 @@ fn teachers_claim_while_there_is_room_and_somebody_waits() {
         stage.conversation.claim_all();
         stage.sent(TEACHER).matches("claim:student").count()
     };
-    let mut stage = Play::in_chat(Options {
-        students_per_teacher: 2,
-        ..count(1)
-    });
+    let mut stage = Play::in_chat(Options { students_per_teacher: 2, ..count(1) });
     assert_eq!(claims(&mut stage), 1);
     let status = |waiting| {
         format!(
@@ -205,28 +159,18 @@ fn teachers_claim_while_there_is_room_and_somebody_waits() {
     assert_eq!(claims(&mut stage), 0);
     stage.say(TEACHER, &status(1));
     assert_eq!(claims(&mut stage), 1);
-    let mut full = Play::in_chat(Options {
-        students_per_teacher: 1,
-        ..count(1)
-    });
+    let mut full = Play::in_chat(Options { students_per_teacher: 1, ..count(1) });
     assert_eq!(claims(&mut full), 0);
 }
 
 #[test]
 fn a_pacer_counts_from_the_intended_time() {
-    let mut stage = Play::in_chat(Options {
-        rate: Some(200.0),
-        ..count(3)
-    });
+    let mut stage = Play::in_chat(Options { rate: Some(200.0), ..count(3) });
     stage.conversation.send_due(stage.now);
     for count in 1..=2 {
         // The server takes 30 ms for each answer, and the schedule asks for one every 10 ms.
         stage.now += Duration::from_millis(30);
-        stage.chat(
-            STUDENT,
-            "student:receive",
-            &format!(r#"{{"message":"Message from teacher: {count}"}}"#),
-        );
+        stage.chat(STUDENT, "student:receive", &format!(r#"{{"message":"Message from teacher: {count}"}}"#));
         stage.chat(
             TEACHER,
             "teacher:receive",
@@ -258,15 +202,7 @@ fn after_the_time_is_up_a_chat_ends_with_its_next_answer() {
     });
     stage.conversation.close(stage.now);
     stage.sent(TEACHER);
-    stage.chat(
-        STUDENT,
-        "student:receive",
-        r#"{"message":"Message from teacher: 1"}"#,
-    );
-    stage.chat(
-        TEACHER,
-        "teacher:receive",
-        r#"{"message":"Message #1 from student: 1"}"#,
-    );
+    stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
+    stage.chat(TEACHER, "teacher:receive", r#"{"message":"Message #1 from student: 1"}"#);
     assert!(stage.sent(TEACHER).contains("chat:terminate"));
 }

@@ -83,14 +83,8 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
         server,
         client,
         progress: Progress::new(options),
-        claims: Every {
-            period: options.claim_interval,
-            next: began,
-        },
-        samples: Every {
-            period: SAMPLE_INTERVAL,
-            next: began,
-        },
+        claims: Every { period: options.claim_interval, next: began },
+        samples: Every { period: SAMPLE_INTERVAL, next: began },
         beats: 0,
         everybody_ready: None,
         students_gone: None,
@@ -131,11 +125,7 @@ impl Run<'_> {
         let conversation = &mut self.driver.conversation;
         let counts = conversation.counts;
         let teachers_in = counts.teachers_joined == self.options.teachers;
-        let limit = if teachers_in {
-            conversation.users.len()
-        } else {
-            self.options.teachers
-        };
+        let limit = if teachers_in { conversation.users.len() } else { self.options.teachers };
         self.driver.connector.allow(limit);
         if conversation.stats.first_ready.is_some() {
             self.mark(|track| &mut track.messaging);
@@ -152,9 +142,7 @@ impl Run<'_> {
 
     fn time_is_up(&self, now: Instant) -> bool {
         let ready = self.everybody_ready;
-        ready
-            .zip(self.options.duration)
-            .is_some_and(|(ready, duration)| now >= ready + duration)
+        ready.zip(self.options.duration).is_some_and(|(ready, duration)| now >= ready + duration)
     }
 
     /// Notes both processes' use at a turning point, once.
@@ -180,26 +168,20 @@ impl Run<'_> {
             return Some(Ok(()));
         }
         let none_left = counts.teachers_lost == self.options.teachers;
-        let cannot_begin =
-            counts.teachers_joined < self.options.teachers && counts.teachers_lost > 0;
+        let cannot_begin = counts.teachers_joined < self.options.teachers && counts.teachers_lost > 0;
         if self.options.teachers > 0 && (none_left || cannot_begin) {
             return Some(Err(format!("teachers failed: {}", conversation.standing())));
         }
         if self.options.students > 0 && conversation.all_students_gone() {
             let since = *self.students_gone.get_or_insert(now);
             if now - since > GRACE {
-                conversation.stats.error("unfinished", || {
-                    "teachers heard nothing of a chat's end".into()
-                });
+                conversation.stats.error("unfinished", || "teachers heard nothing of a chat's end".into());
                 return Some(Ok(()));
             }
         }
         (now - conversation.stats.last_progress > self.options.timeout).then(|| {
             let seconds = self.options.timeout.as_secs_f64();
-            Err(format!(
-                "no progress for {seconds} s: {}",
-                conversation.standing()
-            ))
+            Err(format!("no progress for {seconds} s: {}", conversation.standing()))
         })
     }
 
@@ -209,9 +191,7 @@ impl Run<'_> {
         let turns = (now - self.began).as_secs_f64() / HEARTBEAT_INTERVAL.as_secs_f64();
         let due = (turns * users as f64) as u64;
         while self.beats < due {
-            self.driver
-                .conversation
-                .heartbeat((self.beats % users) as usize);
+            self.driver.conversation.heartbeat((self.beats % users) as usize);
             self.beats += 1;
         }
     }
@@ -225,11 +205,7 @@ impl Run<'_> {
         let stats = &mut self.driver.conversation.stats;
         let recent = &stats.recent;
         let quantile = |q| {
-            if recent.is_empty() {
-                0
-            } else {
-                recent.value_at_quantile(q)
-            }
+            if recent.is_empty() { 0 } else { recent.value_at_quantile(q) }
         };
         let sample = Sample {
             at: (now - self.began).as_secs_f64(),
@@ -250,8 +226,7 @@ impl Run<'_> {
         if served > 0 || (self.everybody_ready.is_some() && !self.options.idle) {
             self.progress.show(served, "served", samples);
         } else {
-            self.progress
-                .show(conversation.counts.students_ready, "connected", samples);
+            self.progress.show(conversation.counts.students_ready, "connected", samples);
         }
     }
 
@@ -263,11 +238,7 @@ impl Run<'_> {
         }
         let exact = [conversation.next_send(now), self.driver.connector.wait(now)];
         for due in exact.into_iter().flatten() {
-            wait = wait.min(if due < POLL_TICK {
-                Duration::ZERO
-            } else {
-                due - POLL_TICK
-            });
+            wait = wait.min(if due < POLL_TICK { Duration::ZERO } else { due - POLL_TICK });
         }
         wait
     }

@@ -24,14 +24,6 @@ impl Watch {
     pub fn new(pid: u32) -> Option<Self> {
         let process = Process::new(pid);
         let before = process.usage()?;
-        Some(Self {
-            process,
-            track: Track {
-                before,
-                messaging: None,
-                connected: None,
-                after: before,
-            },
-        })
+        Some(Self { process, track: Track { before, messaging: None, connected: None, after: before } })
     }
 }

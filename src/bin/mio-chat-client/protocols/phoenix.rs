@@ -52,16 +52,7 @@ impl<V: Version> Phoenix<V> {
         };
         let reference = next_ref(who, asked);
         let join_ref = Some(PRESENCE_JOIN_REF);
-        self.version.write(
-            out,
-            &Push {
-                topic,
-                event,
-                payload,
-                reference,
-                join_ref,
-            },
-        );
+        self.version.write(out, &Push { topic, event, payload, reference, join_ref });
     }
 
     fn chat(
@@ -76,16 +67,7 @@ impl<V: Version> Phoenix<V> {
         let topic = ("chats:", TopicId::Chat(chat.id));
         let reference = next_ref(who, asked);
         let join_ref = Some(chat.join_ref);
-        self.version.write(
-            out,
-            &Push {
-                topic,
-                event,
-                payload,
-                reference,
-                join_ref,
-            },
-        );
+        self.version.write(out, &Push { topic, event, payload, reference, join_ref });
     }
 }
 
@@ -136,14 +118,7 @@ impl<V: Version> Protocol for Phoenix<V> {
     }
 
     fn terminate(&self, who: &mut Identity, chat: ChatHandle<'_>, out: &mut String) {
-        self.chat(
-            who,
-            Asked::Push,
-            chat,
-            "chat:terminate",
-            Payload::Empty,
-            out,
-        );
+        self.chat(who, Asked::Push, chat, "chat:terminate", Payload::Empty, out);
     }
 
     fn leave_chat(&self, who: &mut Identity, chat: ChatHandle<'_>, out: &mut String) {

@@ -39,11 +39,7 @@ pub struct Plot {
 
 impl Plot {
     pub fn over_time(title: &'static str, series: Vec<Series>) -> Self {
-        Self {
-            title,
-            x: Axis::Time,
-            series,
-        }
+        Self { title, x: Axis::Time, series }
     }
 
     /// The drawing.
@@ -59,12 +55,8 @@ impl Plot {
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         let points = || self.series.iter().flat_map(|series| &series.points);
-        let right = points()
-            .map(|point| point.0)
-            .fold(f64::MIN_POSITIVE, f64::max);
-        let top = points()
-            .map(|point| point.1)
-            .fold(f64::MIN_POSITIVE, f64::max);
+        let right = points().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
+        let top = points().map(|point| point.1).fold(f64::MIN_POSITIVE, f64::max);
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
             .margin_top(30)
@@ -81,20 +73,13 @@ impl Plot {
             .light_line_style(INK.mix(0.0))
             .axis_style(INK.mix(0.6))
             .label_style(label.clone())
-            .x_labels(if axis == Axis::Percentile {
-                right as usize + 1
-            } else {
-                10
-            })
+            .x_labels(if axis == Axis::Percentile { right as usize + 1 } else { 10 })
             .y_labels(6)
             .x_label_formatter(&|x| axis.label(*x))
             .y_label_formatter(&|y| short(*y))
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS) {
-            chart.draw_series(LineSeries::new(
-                series.points.iter().copied(),
-                colour.stroke_width(2),
-            ))?;
+            chart.draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))?;
         }
         // The legend has a strip of its own above, where no line can cross it.
         for (column, (series, colour)) in self.series.iter().zip(COLOURS).enumerate() {
@@ -122,10 +107,7 @@ impl Axis {
 /// A number as short as an axis needs it.
 fn short(number: f64) -> String {
     match number {
-        0.0..1.0 => format!("{number:.2}")
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
+        0.0..1.0 => format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
         1.0..1e4 => format!("{}", (number * 10.0).round() / 10.0),
         1e4..1e6 => format!("{}k", (number / 100.0).round() / 10.0),
         _ => format!("{}M", (number / 1e5).round() / 10.0),

@@ -5,11 +5,7 @@ use crate::stats::{self, Stats};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn usage(cpu_ms: u64, resident: u64) -> Usage {
-    Usage {
-        cpu: Duration::from_millis(cpu_ms),
-        resident,
-        peak: resident * 2,
-    }
+    Usage { cpu: Duration::from_millis(cpu_ms), resident, peak: resident * 2 }
 }
 
 /// Ten seconds, 1000 messages from second 2 to second 4.
@@ -38,10 +34,7 @@ fn outcome() -> Outcome {
 }
 
 fn options() -> Options {
-    Options {
-        students: 4,
-        ..Options::default()
-    }
+    Options { students: 4, ..Options::default() }
 }
 
 #[test]
@@ -65,13 +58,7 @@ fn a_run_without_messages_divides_by_nothing() {
     let mut outcome = outcome();
     outcome.stats = Stats::new(outcome.began);
     outcome.connections = 0;
-    let summary = Summary::new(
-        &Options {
-            students: 0,
-            ..Options::default()
-        },
-        &outcome,
-    );
+    let summary = Summary::new(&Options { students: 0, ..Options::default() }, &outcome);
     assert_eq!(summary.messages_per_second, 0.0);
     assert_eq!(summary.server.server_cpu_us_per_message, None);
     assert_eq!(summary.server.server_bytes_per_connection, None);
@@ -85,16 +72,8 @@ fn quantiles_are_microseconds() {
         stats::record(&mut times, Duration::from_micros(micros));
     }
     let q = quantiles(&times).unwrap();
-    for (value, expected) in [
-        (q.p50, 500.0),
-        (q.p90, 900.0),
-        (q.p99_9, 999.0),
-        (q.max, 1000.0),
-    ] {
-        assert!(
-            (value - expected).abs() < expected / 500.0,
-            "{value} is not {expected}"
-        );
+    for (value, expected) in [(q.p50, 500.0), (q.p90, 900.0), (q.p99_9, 999.0), (q.max, 1000.0)] {
+        assert!((value - expected).abs() < expected / 500.0, "{value} is not {expected}");
     }
     assert_eq!(q.count, 1000);
 }
@@ -103,27 +82,15 @@ fn quantiles_are_microseconds() {
 fn an_unserved_student_or_an_error_is_a_failure() {
     let mut outcome = outcome();
     outcome.stats.error("closed", || "Student 3: reset".into());
-    outcome
-        .stats
-        .error("closed", || unreachable!("the first one's words are kept"));
-    let options = Options {
-        students: 5,
-        ..Options::default()
-    };
+    outcome.stats.error("closed", || unreachable!("the first one's words are kept"));
+    let options = Options { students: 5, ..Options::default() };
     let failure = Summary::new(&options, &outcome).failure.unwrap();
-    assert_eq!(
-        failure,
-        "4 of 5 students served; closed (2 times; first: Student 3: reset)"
-    );
+    assert_eq!(failure, "4 of 5 students served; closed (2 times; first: Student 3: reset)");
 }
 
 #[test]
 fn an_idle_run_serves_nobody_and_is_well() {
-    let options = Options {
-        students: 5,
-        idle: true,
-        ..Options::default()
-    };
+    let options = Options { students: 5, idle: true, ..Options::default() };
     assert!(Summary::new(&options, &outcome()).ok);
 }
 

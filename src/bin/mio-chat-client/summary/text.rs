@@ -9,10 +9,7 @@ impl Summary {
     pub fn to_text(&self) -> String {
         let mut lines = Lines(String::new());
         let served = format!("{} of {}", self.students_served, self.students);
-        let speed = format!(
-            "{}, {:.0} a second",
-            self.messages, self.messages_per_second
-        );
+        let speed = format!("{}, {:.0} a second", self.messages, self.messages_per_second);
         let time = format!("{:.2} s", self.seconds);
         if self.idle {
             lines.put("connections", self.connections);
@@ -20,10 +17,7 @@ impl Summary {
         } else {
             lines.put("students served", served);
             lines.put("messages", speed);
-            lines.put(
-                "time",
-                format!("{time}, messaging {:.2} s", self.messaging_seconds),
-            );
+            lines.put("time", format!("{time}, messaging {:.2} s", self.messaging_seconds));
         }
         lines.times("round trip", self.round_trip_us.as_ref());
         lines.times("ready to assigned", self.ready_to_assigned_us.as_ref());
@@ -47,17 +41,11 @@ impl Summary {
         if let Some(bytes) = server.server_bytes_per_connection {
             lines.put(
                 "server memory",
-                format!(
-                    "{bytes:.0} bytes a connection, {} connections",
-                    self.connections
-                ),
+                format!("{bytes:.0} bytes a connection, {} connections", self.connections),
             );
         }
         for (kind, errors) in &self.details {
-            lines.put(
-                &format!("error: {kind}"),
-                format!("{}, first: {}", errors.count, errors.first),
-            );
+            lines.put(&format!("error: {kind}"), format!("{}, first: {}", errors.count, errors.first));
         }
         lines.0
     }
@@ -74,10 +62,7 @@ impl Lines {
     fn times(&mut self, name: &str, quantiles: Option<&Quantiles>) {
         if let Some(q) = quantiles {
             let [p50, p90, p99, p99_9, max] = [q.p50, q.p90, q.p99, q.p99_9, q.max].map(time);
-            self.put(
-                name,
-                format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  max {max}"),
-            );
+            self.put(name, format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  max {max}"));
         }
     }
 
@@ -95,10 +80,7 @@ impl Lines {
 
     fn memory(&mut self, name: &str, bytes: Option<u64>) {
         if let Some(bytes) = bytes {
-            self.put(
-                name,
-                format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-            );
+            self.put(name, format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)));
         }
     }
 }

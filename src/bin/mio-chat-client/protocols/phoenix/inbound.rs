@@ -25,10 +25,7 @@ pub fn event<'a>(who: &Identity, message: Message<'a>) -> Event<'a> {
     match (&*message.event, chat) {
         (name, Some(chat)) if name == receive => match text_of(message.payload) {
             Some(text) => Event::Message { chat, text },
-            None => Event::Message {
-                chat,
-                text: Cow::Borrowed(message.payload),
-            },
+            None => Event::Message { chat, text: Cow::Borrowed(message.payload) },
         },
         ("chat:ready", Some(chat)) => Event::Ready { chat },
         ("chat:terminated", Some(chat)) => Event::Terminated { chat },
@@ -36,11 +33,7 @@ pub fn event<'a>(who: &Identity, message: Message<'a>) -> Event<'a> {
         ("phx_close", _) => Event::Nothing,
         ("user:status", None) => status(message.payload),
         (name, None) if name.starts_with("new:chat") => new_chat(who, name, message.payload),
-        (name, _) => Event::Unexpected(format!(
-            "{name} on {}: {}",
-            message.topic,
-            excerpt(message.payload)
-        )),
+        (name, _) => Event::Unexpected(format!("{name} on {}: {}", message.topic, excerpt(message.payload))),
     }
 }
 
@@ -51,14 +44,10 @@ fn text_of(payload: &str) -> Option<Cow<'_, str>> {
     struct Said {
         message: String,
     }
-    let plain = payload
-        .strip_prefix("{\"message\":\"")
-        .and_then(|rest| rest.strip_suffix("\"}"));
+    let plain = payload.strip_prefix("{\"message\":\"").and_then(|rest| rest.strip_suffix("\"}"));
     match plain {
         Some(text) if !text.contains(['"', '\\']) => Some(Cow::Borrowed(text)),
-        _ => serde_json::from_str::<Said>(payload)
-            .ok()
-            .map(|said| Cow::Owned(said.message)),
+        _ => serde_json::from_str::<Said>(payload).ok().map(|said| Cow::Owned(said.message)),
     }
 }
 
@@ -86,22 +75,14 @@ fn new_chat<'a>(who: &Identity, name: &str, payload: &str) -> Event<'a> {
     struct NewChat {
         id: serde_json::Value,
     }
-    let other = name
-        .strip_prefix("new:chat:")
-        .is_some_and(|id| id.parse() != Ok(who.id));
+    let other = name.strip_prefix("new:chat:").is_some_and(|id| id.parse() != Ok(who.id));
     if other {
         // The Phoenix original tells every teacher of every chat.
         return Event::Nothing;
     }
     match serde_json::from_str(payload) {
-        Ok(NewChat {
-            id: serde_json::Value::String(id),
-        }) => Event::NewChat {
-            chat: Cow::Owned(id),
-        },
-        Ok(NewChat { id }) => Event::NewChat {
-            chat: Cow::Owned(id.to_string()),
-        },
+        Ok(NewChat { id: serde_json::Value::String(id) }) => Event::NewChat { chat: Cow::Owned(id) },
+        Ok(NewChat { id }) => Event::NewChat { chat: Cow::Owned(id.to_string()) },
         Err(_) => Event::Unexpected(format!("a new chat without id: {}", excerpt(payload))),
     }
 }
@@ -117,13 +98,7 @@ fn status<'a>(payload: &str) -> Event<'a> {
         waiting: u64,
     }
     match serde_json::from_str::<Status>(payload) {
-        Ok(Status { students }) => Event::Status {
-            students: students.total,
-            waiting: students.waiting,
-        },
-        Err(e) => Event::Unexpected(format!(
-            "a status that does not parse ({e}): {}",
-            excerpt(payload)
-        )),
+        Ok(Status { students }) => Event::Status { students: students.total, waiting: students.waiting },
+        Err(e) => Event::Unexpected(format!("a status that does not parse ({e}): {}", excerpt(payload))),
     }
 }

@@ -45,12 +45,7 @@ fn usual(text: &str) -> Option<Message<'_>> {
         "null" => None,
         digits => Some(digits.trim_matches('"').parse().ok()?),
     };
-    Some(Message {
-        topic: Cow::Borrowed(topic),
-        event: Cow::Borrowed(event),
-        payload,
-        reference,
-    })
+    Some(Message { topic: Cow::Borrowed(topic), event: Cow::Borrowed(event), payload, reference })
 }
 
 /// Any key order, by a real parser.
@@ -71,9 +66,7 @@ fn any(text: &str) -> Option<Message<'_>> {
         topic: frame.topic,
         event: frame.event,
         payload: frame.payload.get(),
-        reference: frame
-            .reference
-            .and_then(|raw| raw.get().trim_matches('"').parse().ok()),
+        reference: frame.reference.and_then(|raw| raw.get().trim_matches('"').parse().ok()),
     })
 }
 
@@ -81,24 +74,13 @@ fn any(text: &str) -> Option<Message<'_>> {
 mod tests {
     use super::*;
 
-    fn message<'a>(
-        topic: &'a str,
-        event: &'a str,
-        payload: &'a str,
-        reference: Option<u32>,
-    ) -> Message<'a> {
-        Message {
-            topic: topic.into(),
-            event: event.into(),
-            payload,
-            reference,
-        }
+    fn message<'a>(topic: &'a str, event: &'a str, payload: &'a str, reference: Option<u32>) -> Message<'a> {
+        Message { topic: topic.into(), event: event.into(), payload, reference }
     }
 
     #[test]
     fn the_usual_order_is_cut_and_any_other_parsed() {
-        let usual_order =
-            r#"{"topic":"chats:9","event":"chat:ready","payload":{"a":[1,2]},"ref":"4"}"#;
+        let usual_order = r#"{"topic":"chats:9","event":"chat:ready","payload":{"a":[1,2]},"ref":"4"}"#;
         let expected = message("chats:9", "chat:ready", r#"{"a":[1,2]}"#, Some(4));
         assert_eq!(usual(usual_order).as_ref(), Some(&expected));
         for other in [
@@ -114,33 +96,20 @@ mod tests {
     #[test]
     fn a_ref_inside_the_payload_is_not_the_frames() {
         let text = r#"{"topic":"t","event":"e","payload":{"a":1,"ref":"3"}}"#;
-        assert_eq!(
-            V1.parse(text),
-            Some(message("t", "e", r#"{"a":1,"ref":"3"}"#, None))
-        );
+        assert_eq!(V1.parse(text), Some(message("t", "e", r#"{"a":1,"ref":"3"}"#, None)));
     }
 
     #[test]
     fn cow_fields_stay_borrowed_where_nothing_is_escaped() {
         let text = r#"{"event":"e","topic":"chats:1","payload":{}}"#;
-        assert!(matches!(
-            V1.parse(text).unwrap().topic,
-            Cow::Borrowed("chats:1")
-        ));
+        assert!(matches!(V1.parse(text).unwrap().topic, Cow::Borrowed("chats:1")));
         let escaped = r#"{"topic":"a\"b","event":"e","payload":{},"ref":null}"#;
         assert_eq!(V1.parse(escaped).unwrap().topic, "a\"b");
     }
 
     #[test]
     fn what_is_no_frame_is_none() {
-        for text in [
-            "",
-            "{}",
-            "[]",
-            "null",
-            "{\"topic\":\"",
-            r#"{"topic":1,"event":"e","payload":{}}"#,
-        ] {
+        for text in ["", "{}", "[]", "null", "{\"topic\":\"", r#"{"topic":1,"event":"e","payload":{}}"#] {
             assert_eq!(V1.parse(text), None, "{text}");
         }
     }

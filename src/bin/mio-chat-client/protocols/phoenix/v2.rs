@@ -46,12 +46,7 @@ fn usual(text: &str) -> Option<Message<'_>> {
         return None;
     }
     let reference = plain_ref(reference)?;
-    Some(Message {
-        topic: Cow::Borrowed(topic),
-        event: Cow::Borrowed(event),
-        payload,
-        reference,
-    })
+    Some(Message { topic: Cow::Borrowed(topic), event: Cow::Borrowed(event), payload, reference })
 }
 
 /// The number of a ref that is null or a number in quotes; nothing for any other.
@@ -67,13 +62,8 @@ fn plain_ref(text: &str) -> Option<Option<u32>> {
 
 /// Any spelling, by a real parser.
 fn any(text: &str) -> Option<Message<'_>> {
-    let (_, reference, topic, event, payload): (
-        &RawValue,
-        &RawValue,
-        &RawValue,
-        &RawValue,
-        &RawValue,
-    ) = serde_json::from_str(text).ok()?;
+    let (_, reference, topic, event, payload): (&RawValue, &RawValue, &RawValue, &RawValue, &RawValue) =
+        serde_json::from_str(text).ok()?;
     Some(Message {
         topic: string(topic)?,
         event: string(event)?,
@@ -116,14 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_none() {
-        for text in [
-            "",
-            "[]",
-            "{}",
-            "[null,null]",
-            r#"[1,2,3,4,5]"#,
-            r#"["1","2","t","e"]"#,
-        ] {
+        for text in ["", "[]", "{}", "[null,null]", r#"[1,2,3,4,5]"#, r#"["1","2","t","e"]"#] {
             assert_eq!(V2.parse(text), None, "{text}");
         }
     }
