@@ -1,0 +1,208 @@
+use super::*;
+use crate::frames;
+
+/// A conversation of one teacher and one student, with the server's part played by the test.
+struct Play {
+    conversation: Conversation,
+    now: Instant,
+}
+
+const TEACHER: usize = 0;
+const STUDENT: usize = 1;
+
+impl Play {
+    fn new(options: Options) -> Self {
+        let now = Instant::now();
+        let options = Options { teachers: 1, students: 1, ..options };
+        Self { conversation: Conversation::new(&options, now), now }
+    }
+
+    /// Both have joined and are in chat 7.
+    fn in_chat(options: Options) -> Self {
+        let mut stage = Self::new(options);
+        for (user, topic) in [(TEACHER, "presence:teachers"), (STUDENT, "presence:student:1")] {
+            stage.conversation.opened(user, stage.now);
+            stage.say(user, &format!(r#"{{"topic":"{topic}","event":"phx_reply","payload":{{"status":"ok","response":{{}}}},"ref":"5"}}"#));
+        }
+        stage.say(
+            TEACHER,
+            r#"{"topic":"presence:teachers","event":"new:chat:1","payload":{"id":"7"},"ref":null}"#,
+        );
+        stage.say(
+            STUDENT,
+            r#"{"topic":"presence:student:1","event":"new:chat","payload":{"id":"7"},"ref":null}"#,
+        );
+        stage.sent(TEACHER);
+        stage.sent(STUDENT);
+        for user in [TEACHER, STUDENT] {
+            stage.chat(user, "chat:ready", "{}");
+        }
+        stage
+    }
+
+    fn say(&mut self, user: usize, text: &str) {
+        self.conversation.text(user, text, self.now);
+    }
+
+    fn chat(&mut self, user: usize, event: &str, payload: &str) {
+        self.say(user, &format!(r#"{{"topic":"chats:7","event":"{event}","payload":{payload},"ref":null}}"#));
+    }
+
+    /// What a user has sent since the last look, unmasked, as one text.
+    fn sent(&mut self, user: usize) -> String {
+        let mut text = String::new();
+        let mut rest = self.conversation.outbox.pending(user).to_vec();
+        self.conversation.outbox.written(user, rest.len());
+        while !rest.is_empty() {
+            rest[1] &= 0x7f;
+            let size = frames::parse(&rest).unwrap().unwrap().size + 4;
+            let start = size - frames::parse(&rest).unwrap().unwrap().payload.len();
+            let plain = (start..size).map(|i| rest[i] ^ rest[start - 4 + (i - start) % 4]);
+            text.push_str(&String::from_utf8(plain.collect()).unwrap());
+            rest.drain(..size);
+        }
+        text
+    }
+
+    fn errors(&self) -> Vec<&'static str> {
+        self.conversation.stats.errors.keys().copied().collect()
+    }
+}
+
+fn count(message_count: u32) -> Options {
+    Options { message_count: Some(message_count), ..Options::default() }
+}
+
+#[test]
+fn a_whole_chat_serves_the_student() {
+    let mut stage = Play::in_chat(count(1));
+    let asked =
+        r#"{"topic":"chats:7","event":"teacher:send","payload":{"message":"Message from teacher: 1"}"#;
+    assert!(stage.sent(TEACHER).starts_with(asked));
+    stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
+    assert!(
+        stage.sent(STUDENT).contains(r#""student:send","payload":{"message":"Message #1 from student: 1"}"#)
+    );
+    stage.chat(TEACHER, "teacher:receive", r#"{"message":"Message #1 from student: 1"}"#);
+    assert!(stage.sent(TEACHER).contains("chat:terminate"));
+    stage.chat(TEACHER, "chat:terminated", "{}");
+    let after = stage.sent(TEACHER);
+    assert!(after.contains("phx_leave") && after.contains("claim:student"), "{after}");
+    stage.chat(STUDENT, "chat:terminated", "{}");
+    assert!(stage.sent(STUDENT).contains(r#""topic":"presence:student:1","event":"phx_leave""#));
+    assert!(!stage.conversation.is_over());
+    stage.say(STUDENT, r#"{"topic":"presence:student:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"26"}"#);
+    assert!(stage.conversation.is_over());
+    let stats = &stage.conversation.stats;
+    assert_eq!((stats.messages, stats.chats, stats.served), (2, 1, 1));
+    assert_eq!(stage.errors(), [""; 0]);
+}
+
+#[test]
+fn what_was_not_said_is_an_error_of_its_kind() {
+    for (payload, kind) in [
+        (r#"{"message":"Message from teacher: 2"}"#, "out_of_order"),
+        (r#"{"message":"Message from teacher: 1 "}"#, "out_of_order"),
+        (r#"{"message":"Massage"}"#, "altered_message"),
+        (r#"{"message":"Message from teacher: 1","extra":1}"#, "altered_message"),
+        ("{}", "altered_message"),
+        ("[", "altered_message"),
+    ] {
+        let mut stage = Play::in_chat(count(2));
+        stage.chat(STUDENT, "student:receive", payload);
+        assert_eq!(stage.errors(), [kind], "{payload}");
+        assert_eq!(stage.conversation.stats.messages, 0);
+    }
+}
+
+#[test]
+fn a_message_twice_or_in_the_wrong_place_is_an_error() {
+    let mut stage = Play::in_chat(count(2));
+    for _ in 0..2 {
+        stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
+    }
+    assert_eq!(stage.errors(), ["out_of_order"]);
+
+    let mut stage = Play::in_chat(count(2));
+    stage.chat(TEACHER, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
+    assert_eq!(stage.errors(), ["unexpected"]);
+
+    let mut stage = Play::in_chat(count(2));
+    stage.say(STUDENT, r#"{"topic":"chats:8","event":"student:receive","payload":{"message":"Message from teacher: 1"},"ref":null}"#);
+    assert_eq!(stage.errors(), ["unknown_chat"]);
+}
+
+#[test]
+fn an_early_end_serves_nobody() {
+    let mut stage = Play::in_chat(count(2));
+    stage.chat(STUDENT, "chat:terminated", "{}");
+    stage.chat(TEACHER, "chat:terminated", "{}");
+    assert_eq!(stage.errors(), ["cut_short"]);
+    assert_eq!(stage.conversation.stats.served, 0);
+}
+
+#[test]
+fn teachers_claim_while_there_is_room_and_somebody_waits() {
+    let claims = |stage: &mut Play| {
+        stage.sent(TEACHER);
+        stage.conversation.claim_all();
+        stage.sent(TEACHER).matches("claim:student").count()
+    };
+    let mut stage = Play::in_chat(Options { students_per_teacher: 2, ..count(1) });
+    assert_eq!(claims(&mut stage), 1);
+    let status = |waiting| {
+        format!(
+            r#"{{"topic":"presence:teachers","event":"user:status","payload":{{"teachers":{{"total":1}},"students":{{"total":1,"waiting":{waiting},"chatting":1,"finished":0}}}},"ref":null}}"#
+        )
+    };
+    stage.say(TEACHER, &status(0));
+    assert_eq!(claims(&mut stage), 0);
+    stage.say(TEACHER, &status(1));
+    assert_eq!(claims(&mut stage), 1);
+    let mut full = Play::in_chat(Options { students_per_teacher: 1, ..count(1) });
+    assert_eq!(claims(&mut full), 0);
+}
+
+#[test]
+fn a_pacer_counts_from_the_intended_time() {
+    let mut stage = Play::in_chat(Options { rate: Some(200.0), ..count(3) });
+    stage.conversation.send_due(stage.now);
+    for count in 1..=2 {
+        // The server takes 30 ms for each answer, and the schedule asks for one every 10 ms.
+        stage.now += Duration::from_millis(30);
+        stage.chat(STUDENT, "student:receive", &format!(r#"{{"message":"Message from teacher: {count}"}}"#));
+        stage.chat(
+            TEACHER,
+            "teacher:receive",
+            &format!(r#"{{"message":"Message #{count} from student: 1"}}"#),
+        );
+        stage.conversation.send_due(stage.now);
+    }
+    let millis = stage.conversation.stats.round_trip.max() as f64 / 1e6;
+    assert!((49.9..50.1).contains(&millis), "{millis}");
+}
+
+#[test]
+fn a_lost_student_counts_and_a_refusal_is_told() {
+    let mut stage = Play::in_chat(count(1));
+    stage.conversation.lost(STUDENT, "closed", "reset".into());
+    stage.conversation.lost(STUDENT, "closed", "reset".into());
+    assert!(stage.conversation.all_students_gone());
+    stage.say(TEACHER, r#"{"topic":"chats:7","event":"phx_reply","payload":{"status":"error","response":{"reason":"unmatched topic"}},"ref":"8"}"#);
+    assert_eq!(stage.errors(), ["closed", "refused"]);
+    assert_eq!(stage.conversation.stats.errors["closed"].count, 1);
+}
+
+#[test]
+fn after_the_time_is_up_a_chat_ends_with_its_next_answer() {
+    let mut stage = Play::in_chat(Options {
+        message_count: None,
+        duration: Some(Duration::from_secs(1)),
+        ..Options::default()
+    });
+    stage.conversation.close(stage.now);
+    stage.sent(TEACHER);
+    stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
+    stage.chat(TEACHER, "teacher:receive", r#"{"message":"Message #1 from student: 1"}"#);
+    assert!(stage.sent(TEACHER).contains("chat:terminate"));
+}

@@ -1,0 +1,107 @@
+//! The load client against the server, as its users run it.
+#![cfg(feature = "client")]
+
+mod common;
+
+use std::process::{Command, Output};
+
+use common::Server;
+use serde_json::Value;
+
+fn client(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mio-chat-client"));
+    command.args(["--timeout", "20"]).args(arguments).output().expect("the client's binary runs")
+}
+
+/// Serves 60 students in the given mode and returns the JSON summary.
+fn serve(mode: &str, path: &str, more: &[&str]) -> Value {
+    let server = Server::start(&[]);
+    let url = format!("ws://{}{path}", server.address);
+    let pid = server.child.id().to_string();
+    let common = ["--mode", mode, "--url", &url, "--server-pid", &pid, "--output", "json"];
+    let crowd = ["--numStudents", "60", "--num-teachers", "4"];
+    let output = client(&[&common[..], &crowd, more].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "", "nothing of a progress bar in a pipe");
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+#[test]
+fn every_student_is_served_in_both_versions() {
+    for (mode, path) in [("elixir", "/ws"), ("phoenix-v2", "/ws/websocket?vsn=2.0.0")] {
+        let summary = serve(mode, path, &["--messageCount", "10"]);
+        assert_eq!(summary["schema_version"], 1);
+        assert_eq!(summary["ok"], true);
+        assert_eq!(summary["students_served"], 60);
+        assert_eq!(summary["chats"], 60);
+        assert_eq!(summary["messages"], 60 * 10 * 2);
+        assert_eq!(summary["round_trip_us"]["count"], 600);
+        assert_eq!(summary["errors"], serde_json::json!({}));
+        assert!(summary["server_cpu_us_per_message"].as_f64() > Some(0.0));
+    }
+}
+
+#[test]
+fn long_messages_arrive_whole() {
+    let summary = serve("elixir", "/ws", &["--message-size", "30000", "--messageCount", "5"]);
+    assert_eq!(summary["messages"], 60 * 5 * 2);
+}
+
+#[test]
+fn students_come_back_until_the_time_is_up() {
+    let summary = serve("elixir", "/ws", &["--duration", "0.5", "--messageCount", "1"]);
+    assert!(summary["chats"].as_u64() > Some(60), "{summary}");
+    assert!(summary["seconds"].as_f64() >= Some(0.5), "{summary}");
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let more = ["--duration", "1", "--rate", "500"];
+    let rate = serve("elixir", "/ws", &more)["messages_per_second"].as_f64().unwrap();
+    assert!((250.0..1000.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn an_idle_crowd_connects_and_holds() {
+    let summary = serve("elixir", "/ws", &["--idle", "--duration", "0.3"]);
+    assert_eq!(summary["connections"], 64);
+    assert_eq!(summary["messages"], 0);
+}
+
+#[test]
+fn teachers_and_students_may_be_two_processes() {
+    let server = Server::start(&[]);
+    let url = format!("ws://{}/ws", server.address);
+    let half = |crowd: &[&str]| client(&[&["--url", &url, "--messageCount", "3"], crowd].concat());
+    std::thread::scope(|scope| {
+        let teachers = scope.spawn(|| half(&["--numTeachers", "2", "--numStudents", "0"]));
+        let students = scope.spawn(|| half(&["--numTeachers", "0", "--numStudents", "20"]));
+        for output in [students.join().unwrap(), teachers.join().unwrap()] {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    });
+}
+
+#[test]
+fn a_report_is_one_file_that_needs_no_other() {
+    let file = std::env::temp_dir().join(format!("mio-chat-report-{}.html", std::process::id()));
+    serve("elixir", "/ws", &["--messageCount", "5", "--report", file.to_str().unwrap()]);
+    let page = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(page.matches("<svg").count() >= 3);
+    assert!(!page.contains("src=") && !page.contains("<link") && !page.contains("@import"));
+}
+
+#[test]
+fn nobody_there_is_said_in_a_line() {
+    let output = client(&["--url", "ws://127.0.0.1:1/ws", "--quiet"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.lines().count() == 1 && errors.contains("refused"), "{errors}");
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    assert_eq!(client(&["--numStudents", "many"]).status.code(), Some(2));
+}
