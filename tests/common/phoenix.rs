@@ -1,14 +1,12 @@
 //! A Phoenix client that says exactly what it is told, in either version.
 
-use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Error, Message, WebSocket, client};
+use tungstenite::{Message, WebSocket, client};
 
-use super::{PATIENCE, Server};
+use super::Server;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Version {
@@ -99,14 +97,23 @@ impl Phoenix {
         }
     }
 
-    /// The next frame that is no status, since these come when they come.
+    /// The next frame that is no status, since these come when they come, nor an answer to
+    /// [`Phoenix::keep_alive`].
     pub fn next_but_status(&mut self) -> Frame {
         loop {
             let frame = self.next();
-            if frame.event != "user:status" {
+            if frame.event != "user:status" && (frame.topic != "phoenix" || !frame.reference.is_null()) {
                 return frame;
             }
         }
+    }
+
+    /// Sends a heartbeat whose answer nobody waits for.
+    pub fn keep_alive(&mut self) {
+        self.send_text(match self.version {
+            Version::V1 => r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":null}"#,
+            Version::V2 => r#"[null,null,"phoenix","heartbeat",{}]"#,
+        });
     }
 
     /// The next frame, which has to be this event of this topic; returns its payload.
@@ -116,11 +123,15 @@ impl Phoenix {
         frame.payload
     }
 
-    /// The next status.
+    /// The next status; answers to [`Phoenix::keep_alive`] may come before it.
     pub fn expect_status(&mut self) -> Value {
-        let frame = self.next();
-        assert_eq!(frame.event, "user:status", "{}", frame.text);
-        frame.payload
+        loop {
+            let frame = self.next();
+            if frame.topic != "phoenix" {
+                assert_eq!(frame.event, "user:status", "{}", frame.text);
+                return frame.payload;
+            }
+        }
     }
 
     /// Sends a frame and returns the payload of its reply, which has to be the next frame.
@@ -157,16 +168,6 @@ impl Phoenix {
     /// came meanwhile, but a status, fails the test.
     pub fn settle(&mut self) {
         assert_eq!(self.call("phoenix", "heartbeat", json!({})), json!({"status": "ok", "response": {}}));
-    }
-
-    /// Nothing but statuses arrives for a while.
-    pub fn expect_silence(&mut self, time: Duration) {
-        self.socket.get_ref().set_read_timeout(Some(time)).unwrap();
-        match self.socket.read() {
-            Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            other => panic!("not silence: {other:?}"),
-        }
-        self.socket.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
     }
 
     /// The server closes the socket, with this code; frames before that are skipped.

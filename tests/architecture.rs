@@ -1,0 +1,143 @@
+//! Which module may use which: the `use` lines, and every path that names a crate, are read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A part of the crate, and what of the crate and of other crates it may name.
+const RULES: [(&str, &[&str]); 8] = [
+    ("models", &["std", "slab", "uuid", "serde", "crate::models"]),
+    (
+        "channels",
+        &["std", "log", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"],
+    ),
+    ("command.rs", &["std", "uuid", "crate::models"]),
+    ("event.rs", &["uuid", "crate::models"]),
+    ("app.rs", &["std", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"]),
+    (
+        "protocols",
+        &[
+            "std",
+            "serde",
+            "serde_json",
+            "uuid",
+            // The close codes of RFC 6455.
+            "tungstenite::protocol::frame::coding",
+            "crate::command",
+            "crate::event",
+            // Who somebody is, not what the rosters know.
+            "crate::models::id",
+            "crate::protocols",
+        ],
+    ),
+    ("http", &["std", "httparse", "httpdate", "tungstenite::handshake", "crate::http"]),
+    ("websocket.rs", &["std", "tungstenite"]),
+];
+
+/// Crates that a path can begin with. `log` is a macro's crate and named in `use` lines only.
+const CRATES: [&str; 14] = [
+    "crate",
+    "mio",
+    "tungstenite",
+    "httparse",
+    "httpdate",
+    "serde",
+    "serde_json",
+    "slab",
+    "uuid",
+    "log",
+    "env_logger",
+    "signal_hook",
+    "signal_hook_mio",
+    "rlimit",
+];
+
+#[test]
+fn modules_use_what_they_may() {
+    let mut broken = Vec::new();
+    for (part, allowed) in RULES {
+        for file in sources(&Path::new("src").join(part)) {
+            let text = without_tests(&fs::read_to_string(&file).unwrap());
+            let allowed = |path: &str| allowed.iter().any(|prefix| starts_with(path, prefix));
+            for path in paths(&text).into_iter().filter(|path| !allowed(path)) {
+                broken.push(format!("{}: {path}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "these uses break the rules:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn only_the_server_knows_mio() {
+    for file in sources(Path::new("src")) {
+        let is_server = file.starts_with("src/server") || file.starts_with("src/bin");
+        let text = fs::read_to_string(&file).unwrap();
+        let names_mio = paths(&text).iter().any(|path| starts_with(path, "mio"));
+        assert!(is_server || !names_mio, "{}", file.display());
+    }
+}
+
+#[test]
+fn the_models_read_no_clock() {
+    for part in ["models", "channels", "app.rs"] {
+        for file in sources(&Path::new("src").join(part)) {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("std::time") && !text.contains("std::net"), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn paths_are_found_in_all_their_forms() {
+    let text = "use std::io::{self, Read};\nuse super::id::Role;\npub use crate::a::b;\n\
+                fn f() -> uuid::Uuid { serde_json::to_string(crate::x::Y) } // mio::Poll\n";
+    let found = paths(text);
+    for path in ["std::io", "crate::a::b", "uuid::Uuid", "serde_json::to_string", "crate::x::Y"] {
+        assert!(found.iter().any(|other| starts_with(other, path)), "{path} in {found:?}");
+    }
+    assert!(!found.iter().any(|path| path.starts_with("mio")), "comments do not count");
+}
+
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let files: Vec<_> = entries.flat_map(|entry| sources(&entry.unwrap().path())).collect();
+    files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// Unit tests stand at the end of a file and may use more.
+fn without_tests(text: &str) -> String {
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// The paths from the root of a crate that a text names.
+fn paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines().map(|line| line.split("//").next().unwrap_or_default().trim()) {
+        let statement = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("use ");
+        if let Some(path) = statement.filter(|path| !path.starts_with("super") && !path.starts_with("self")) {
+            let path = path.trim_end_matches(';').split('{').next().unwrap_or_default();
+            // `use phoenix::Phoenix` names a module of this very crate.
+            let first = path.split("::").next().unwrap_or_default();
+            if first == "std" || CRATES.contains(&first) {
+                found.push(path.trim_end_matches("::").to_owned());
+            }
+            continue;
+        }
+        for (at, _) in line.match_indices("::") {
+            let start = line[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |i| i + 1);
+            let is_root = !line[..start].ends_with("::");
+            if is_root && CRATES.contains(&&line[start..at]) {
+                let rest = &line[start..];
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+                found.push(rest[..end.unwrap_or(rest.len())].to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn starts_with(path: &str, prefix: &str) -> bool {
+    path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::"))
+}
