@@ -14,6 +14,11 @@ const BINARY = path.join(TARGET, 'release', 'mio-chat-server');
 /** Far more than anything here takes: it is there to end a test that waits in vain. */
 const PATIENCE = 10_000;
 
+// A test file that is told to stop leaves by way of its exit handlers, which take the servers down.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => process.exit(1));
+}
+
 /** A `require` that finds the packages installed for a family of clients. */
 function packages(family) {
   return createRequire(path.join(TARGET, 'interop', family, 'package.json'));
