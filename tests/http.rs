@@ -205,11 +205,19 @@ fn a_body_may_have_the_limit() {
     let mut stream = server.connect();
     let body = "x".repeat(65_536);
     let length = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n";
-    let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n10000\r\n";
+    let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n";
     stream.write_all(format!("{length}{body}{chunked}{body}\r\n0\r\n\r\n").as_bytes()).unwrap();
     assert_eq!(read_response(&mut stream).status, 405);
     assert_eq!(read_response(&mut stream).status, 405);
     is_alive(&mut stream);
+}
+
+#[test]
+fn a_transfer_coding_is_named_in_any_case() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n").unwrap();
+    assert_eq!(read_response(&mut stream).status, 405);
 }
 
 #[test]
