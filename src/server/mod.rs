@@ -178,9 +178,11 @@ impl Server {
         if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
             return;
         }
-        if self.connections.get(slot).is_full() {
+        let connection = self.connections.get(slot);
+        if connection.is_full() {
             self.connections.read_again(slot);
-        } else {
+        } else if !connection.is_unread {
+            // One that is has input to be dealt with first, which an end would cut off.
             self.read(slot, event.is_read_closed() || event.is_error());
         }
     }
