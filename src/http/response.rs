@@ -1,5 +1,6 @@
 //! Responses, as bytes.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -25,7 +26,7 @@ impl Status {
 pub struct Response {
     status: Status,
     content_type: &'static str,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
     body: Vec<u8>,
 }
 
@@ -41,10 +42,28 @@ impl Response {
         Response { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body }
     }
 
+    /// A response with a body of plain text.
+    pub fn text(body: String) -> Response {
+        let content_type = "text/plain; charset=UTF-8";
+        Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into_bytes() }
+    }
+
     /// Adds a header.
-    pub fn with(mut self, name: &'static str, value: &'static str) -> Response {
-        self.headers.push((name, value));
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
+        self.headers.push((name, value.into()));
         self
+    }
+
+    /// Lets a page of another origin read the response: the one that asks by name, so that it may send
+    /// cookies along, or any if none is named.
+    pub fn with_cors(self, origin: Option<&str>) -> Response {
+        match origin {
+            Some(origin) => self
+                .with("Access-Control-Allow-Origin", origin.to_owned())
+                .with("Access-Control-Allow-Credentials", "true")
+                .with("Vary", "Origin"),
+            None => self.with("Access-Control-Allow-Origin", "*"),
+        }
     }
 
     /// The response's status.

@@ -11,7 +11,7 @@ use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
 use crate::models::Millis;
 
-/// How long a request head may take, and with it an upgrade.
+/// How long a request may take, and with it an upgrade.
 const HEAD_TIMEOUT: Millis = 10_000;
 /// How long a peer may take to close after it was told.
 const CLOSE_TIMEOUT: Millis = 3_000;
@@ -130,13 +130,13 @@ impl Connections {
     /// Whether a connection reads so slowly that it is to be cut off.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
         let connection = &self.slab[slot as usize];
-        connection.outbound.len() > self.max_backlog && connection.client().is_some()
+        connection.outbound.len() > self.max_backlog && connection.is_client()
     }
 
     /// Writes what waits for a connection.
     pub fn flush(&mut self, slot: u32) -> Flush {
         let connection = &mut self.slab[slot as usize];
-        let was_full = connection.is_full();
+        let was_paused = connection.is_paused();
         let flush = connection.flush();
         if connection.outbound.is_empty() {
             let buffer = std::mem::take(&mut connection.outbound);
@@ -144,7 +144,7 @@ impl Connections {
                 self.spare.push(buffer);
             }
         }
-        if connection.is_unread && was_full && !connection.is_full() {
+        if connection.is_unread && was_paused && !connection.is_paused() {
             self.unread.push(slot);
         }
         flush
@@ -154,7 +154,7 @@ impl Connections {
     pub fn read_again(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         connection.is_unread = true;
-        if !connection.is_full() {
+        if !connection.is_paused() {
             self.unread.push(slot);
         }
     }
@@ -175,15 +175,17 @@ impl Connections {
         !self.unread.is_empty()
     }
 
-    /// A connection is in the middle of something else now, with a deadline of its own or none.
-    pub fn set_state(&mut self, slot: u32, state: State, now: Millis) {
+    /// A connection is in the middle of something else now, with a deadline of its own or none. Returns
+    /// what it was in the middle of before.
+    pub fn set_state(&mut self, slot: u32, state: State, now: Millis) -> State {
         let connection = &mut self.slab[slot as usize];
-        connection.state = state;
+        let before = std::mem::replace(&mut connection.state, state);
         connection.since = now;
         match self.deadline(slot) {
             Some(deadline) => self.timers.set(slot, deadline),
             None => self.timers.cancel(slot),
         }
+        before
     }
 
     /// Takes the connections whose time is up.
@@ -210,8 +212,8 @@ impl Connections {
     fn deadline(&self, slot: u32) -> Option<Millis> {
         let connection = &self.slab[slot as usize];
         match connection.state {
-            State::Http => Some(connection.since + HEAD_TIMEOUT),
-            State::WebSocket(..) => None,
+            State::Http | State::Probe(..) => Some(connection.since + HEAD_TIMEOUT),
+            State::WebSocket(..) | State::Parked(_) => None,
             State::Lingering => Some(connection.since + CLOSE_TIMEOUT),
         }
     }
