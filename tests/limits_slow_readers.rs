@@ -2,11 +2,11 @@
 
 mod common;
 
+use common::Server;
 use common::phoenix::Phoenix;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::chat;
 use common::raw::{Bystander, echo, frame, heartbeat, open, read_frame};
-use common::{Server, wait_until};
 use serde_json::json;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -30,20 +30,25 @@ fn memory(_: &Server) -> usize {
     0
 }
 
-/// The teacher sends until the chat is ended, and says how many messages that took.
-fn send_until_terminated(teacher: &mut Phoenix, topic: &str) -> usize {
+/// The teacher sends until the chat is ended, and says how much memory the server had at the most.
+fn send_until_terminated(server: &Server, teacher: &mut Phoenix, topic: &str) -> usize {
+    let mut peak = 0;
     for number in 0..2000 {
         teacher.push_raw(topic, "teacher:send", &large(number));
         let beat = teacher.push("phoenix", "heartbeat", json!({}));
+        let mut is_terminated = false;
         loop {
             let frame = teacher.next_but_status();
-            if frame.event == "chat:terminated" {
-                assert_eq!((frame.topic.as_str(), &frame.payload), (topic, &json!({})));
-                return number;
-            }
             if frame.reference == beat {
                 break;
             }
+            // A message may have crossed with the end, and is refused.
+            is_terminated |= frame.event == "chat:terminated";
+            assert_eq!(frame.topic, topic);
+        }
+        peak = peak.max(memory(server));
+        if is_terminated {
+            return peak;
         }
     }
     panic!("120 MB are kept for a student who reads nothing");
@@ -56,8 +61,7 @@ fn a_student_who_stops_reading_is_cut_off_and_the_teacher_told() {
     let before = memory(&server);
     for round in 0..5 {
         let (mut teacher, _paused, topic) = chat(&server, (V2, V1), 10 + round, 20 + round);
-        send_until_terminated(&mut teacher, &topic);
-        teacher.settle();
+        send_until_terminated(&server, &mut teacher, &topic);
         server.wait_until_students_are(1);
         other_teacher.push(&other, "teacher:send", json!({"round": round}));
         assert_eq!(other_student.expect(&other, "student:receive"), json!({"round": round}));
@@ -73,17 +77,7 @@ fn what_waits_for_a_student_who_stops_reading_is_bounded() {
     let server = Server::start(&["--max-backlog", "128KiB"]);
     let (mut teacher, _paused, topic) = chat(&server, (V2, V1), 1, 2);
     let before = memory(&server);
-    let mut peak = before;
-    for number in 0..2000 {
-        teacher.push_raw(&topic, "teacher:send", &large(number));
-        let beat = teacher.push("phoenix", "heartbeat", json!({}));
-        let frame = teacher.next_but_status();
-        peak = peak.max(memory(&server));
-        if frame.reference != beat {
-            assert_eq!(frame.event, "chat:terminated");
-            break;
-        }
-    }
+    let peak = send_until_terminated(&server, &mut teacher, &topic).max(before);
     assert!(peak - before < 4 << 20, "{} bytes more are held", peak - before);
 }
 
@@ -100,8 +94,8 @@ fn a_student_who_pauses_below_the_limit_misses_nothing() {
     for number in 0..COUNT {
         assert_eq!(student.expect(&topic, "student:receive")["number"], number);
     }
-    student.push(&topic, "student:send", json!("done"));
-    assert_eq!(teacher.expect(&topic, "teacher:receive"), json!("done"));
+    student.push(&topic, "student:send", json!({"message": "done"}));
+    assert_eq!(teacher.expect(&topic, "teacher:receive"), json!({"message": "done"}));
 }
 
 /// Writes as much as is taken while nothing is read, and says how much that was.
@@ -167,27 +161,20 @@ fn who_sends_faster_than_the_server_answers_is_held_back() {
         students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
     }
     students.settle();
-    let stream = server.connect();
-    let before = memory(&server);
-    // All answers are read, but a request of 500 bytes has an answer of some 4500: what is sent comes
-    // faster than it can be dealt with, and has to wait with the sender.
-    const COUNT: usize = 30_000;
-    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nPadding: {}\r\n\r\n", "x".repeat(455));
-    let mut writer = stream.try_clone().unwrap();
-    let writing = std::thread::spawn(move || {
-        let requests = request.repeat(100);
-        // Ends with an error when the test is over before all is sent.
-        (0..COUNT / 100).all(|_| writer.write_all(requests.as_bytes()).is_ok())
-    });
+    let mut stream = server.connect();
     let mut reader = stream.try_clone().unwrap();
     let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
-    let mut peak = 0;
-    wait_until("all is sent", || {
-        peak = peak.max(memory(&server).saturating_sub(before));
-        writing.is_finished() || peak > 8 << 20
-    });
+    let mut bystander = Bystander::new(&server);
+    let before = memory(&server);
+    // All answers are read, but a request of 500 bytes has one of some 4500: what is sent, a little for
+    // each turn of the server, comes faster than it is dealt with, and has to wait with the sender.
+    let requests = format!("GET / HTTP/1.1\r\nHost: x\r\nPadding: {}\r\n\r\n", "x".repeat(455)).repeat(60);
+    for _ in 0..300 {
+        stream.write_all(requests.as_bytes()).unwrap();
+        bystander.settle();
+        let grown = memory(&server).saturating_sub(before);
+        assert!(grown < 2 << 20, "{grown} bytes more are held");
+    }
     stream.shutdown(std::net::Shutdown::Both).unwrap();
-    assert!(peak < 4 << 20, "{peak} bytes more are held");
-    assert!(writing.join().unwrap());
     reading.join().unwrap().unwrap();
 }
