@@ -76,7 +76,14 @@ impl Response {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());
         let date = httpdate::fmt_http_date(SystemTime::now());
-        let connection = if keep_alive { "keep-alive" } else { "close" };
+        // An Upgrade header is named in Connection too (RFC 9110, 7.8).
+        let is_upgrade = self.headers.iter().any(|(name, _)| *name == "Upgrade");
+        let connection = match (keep_alive, is_upgrade) {
+            (true, false) => "keep-alive",
+            (true, true) => "keep-alive, Upgrade",
+            (false, false) => "close",
+            (false, true) => "close, Upgrade",
+        };
         // Writing into a Vec cannot fail.
         let _ = write!(
             out,

@@ -60,6 +60,8 @@ pub struct Connection {
     pub outbound: Vec<u8>,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
+    /// It was so at the write before, or has been since.
+    pub was_blocked: bool,
     /// In the list of those to be written to.
     pub is_dirty: bool,
     /// There may be input that no new edge will tell of.
@@ -91,6 +93,7 @@ impl Connection {
             inbound: Vec::new(),
             outbound: Vec::new(),
             is_blocked: false,
+            was_blocked: false,
             is_dirty: false,
             is_unread: false,
             is_eof: false,
@@ -125,6 +128,7 @@ impl Connection {
                 Err(_) => return Flush::Over,
             }
         }
+        self.was_blocked = self.is_blocked;
         if self.is_blocked {
             self.outbound.drain(..written);
             return Flush::Blocked;

@@ -77,7 +77,8 @@ impl Server {
     }
 
     fn respond(&mut self, slot: u32, request: &Request<'_>, response: &Response) {
-        self.write_response(slot, response, request.method == "HEAD", request.keeps_alive());
+        let keep_alive = request.keeps_alive() && self.stop_at.is_none();
+        self.write_response(slot, response, request.method == "HEAD", keep_alive);
     }
 
     /// Answers a request; the wait for the next one begins.

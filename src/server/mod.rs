@@ -35,7 +35,7 @@ use crate::options::Options;
 use crate::protocols::{Outgoing, Protocol, Wake};
 use crate::websocket;
 
-use clients::{Clients, Outbox};
+use clients::{Clients, Link, Outbox};
 use clock::Clock;
 use connection::{Flush, State};
 use connections::Connections;
@@ -220,7 +220,8 @@ impl Server {
 
     fn time_out(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        if matches!(connection.state, State::Http) && !connection.inbound.is_empty() {
+        let is_answered = connection.outbound.is_empty();
+        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
             self.request_timeout(slot);
         } else {
             self.drop_connection(slot);
@@ -230,8 +231,13 @@ impl Server {
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
         let now = self.clock.now();
-        let Some(heard) = self.clients.get(id).map(|client| client.heard) else {
+        let Some(client) = self.clients.get(id) else {
             return;
+        };
+        let heard = match client.link {
+            // What it has sent is left unread until it has read itself: that is no silence of its.
+            Link::Socket(slot) if self.connections.get(slot).is_unread => now,
+            _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
         match self.clients.speak(id, &mut self.connections, wake) {
@@ -249,7 +255,7 @@ impl Server {
             let Some(slot) = self.connections.next_dirty() else {
                 break;
             };
-            match self.connections.flush(slot) {
+            match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
                 Flush::Over => self.drop_connection(slot),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => {
@@ -306,6 +312,7 @@ impl Server {
             }
             info!("stopping: {} connections to close", self.connections.len());
             self.stop_at = Some(now + self.drain_timeout);
+            self.connections.set_close_timeout(self.drain_timeout);
             self.listeners.close();
             self.crowded.clear();
             for client in self.clients.polling() {
@@ -318,21 +325,25 @@ impl Server {
     }
 
     /// What was relayed so far comes first, then the close frame; nothing is half written. That others
-    /// leave is not told any more: everybody leaves.
+    /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
+    /// server's health is, until the others are gone.
     fn say_goodbye(&mut self, slot: u32) {
-        let now = self.clock.now();
-        if let State::WebSocket(client, _) | State::Probe(client, _) = self.connections.get(slot).state {
-            self.clients.remove(client);
-            let outbound = self.connections.outbound(slot);
-            websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+        let connection = self.connections.get(slot);
+        match connection.state {
+            State::WebSocket(client, _) | State::Probe(client, _) => {
+                self.clients.remove(client);
+                let outbound = self.connections.outbound(slot);
+                websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+            }
+            State::Http if connection.outbound.is_empty() => return,
+            State::Http | State::Parked(_) => {}
+            State::Lingering => return,
         }
-        if !matches!(self.connections.get(slot).state, State::Lingering) {
-            self.connections.linger(slot, now);
-        }
+        self.connections.linger(slot, self.clock.now());
     }
 
     fn is_done(&self) -> bool {
-        self.stop_at.is_some_and(|due| self.connections.len() == 0 || due <= self.clock.now())
+        self.stop_at.is_some_and(|due| self.connections.lingering() == 0 || due <= self.clock.now())
     }
 
     /// Drops a connection, and with it its client.
@@ -350,7 +361,7 @@ impl Server {
             &State::Probe(client, _) => return self.probe_failed(slot, client),
             State::Http | State::Lingering => return,
         };
-        self.connections.get_mut(slot).state = State::Lingering;
+        self.connections.set_state(slot, State::Lingering, self.clock.now());
         self.client_gone(client);
     }
 

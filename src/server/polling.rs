@@ -191,7 +191,7 @@ impl Server {
 
     /// A WebSocket that was tried is at its end, and the client polls on.
     pub(super) fn probe_failed(&mut self, slot: u32, client: ClientId) {
-        self.connections.get_mut(slot).state = State::Lingering;
+        self.connections.set_state(slot, State::Lingering, self.clock.now());
         if let Some(mailbox) = self.clients.mailbox(client) {
             mailbox.is_upgrading = false;
         }
