@@ -209,8 +209,7 @@ impl Server {
             }
             Link::Socket(slot) => {
                 let slot = *slot;
-                let mailbox = Mailbox { is_lost: true, ..Mailbox::default() };
-                client.link = Link::Polling(Box::new(mailbox));
+                client.link = Link::Polling(Box::new(Mailbox::lost()));
                 self.release_socket(slot);
             }
         }

@@ -18,6 +18,11 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// The mailbox of a client whose socket has gone away.
+    pub fn lost() -> Mailbox {
+        Mailbox { is_lost: true, ..Mailbox::default() }
+    }
+
     /// Appends a message that consists of these parts.
     pub fn push(&mut self, parts: &[&str]) {
         let message = parts.concat();
