@@ -3,7 +3,7 @@
 mod common;
 
 use common::Server;
-use common::socket_io::{Socket, SocketIo, WAYS, begin, chat, open_socket};
+use common::socket_io::{Socket, SocketIo, Transport, WAYS, begin, chat, open_socket};
 use serde_json::{Value, json};
 use tungstenite::Message;
 
