@@ -247,7 +247,7 @@ fn pages_of_other_origins_are_let_in() {
     }
     // A poll that was held, and what it was answered by.
     let (mut get, mut post) = (server.connect(), server.connect());
-    let mut other = Session::new(&server, 4);
+    let other = Session::new(&server, 4);
     get.write_all(request("GET", &other.path(), origin, "").as_bytes()).unwrap();
     Bystander::new(&server).settle();
     post.write_all(request("POST", &other.path(), origin, "2").as_bytes()).unwrap();
