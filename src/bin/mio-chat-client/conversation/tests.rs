@@ -99,6 +99,27 @@ fn a_whole_chat_serves_the_student() {
 }
 
 #[test]
+fn students_come_back_until_the_time_is_up() {
+    let options = Options { duration: Some(Duration::from_secs(1)), ..count(1) };
+    let mut stage = Play::in_chat(options);
+    stage.conversation.terminate(0);
+    stage.chat(STUDENT, "chat:terminated", "{}");
+    assert!(stage.sent(STUDENT).contains("student:ready"));
+    stage.chat(TEACHER, "chat:terminated", "{}");
+    for (user, topic) in [(TEACHER, "presence:teachers"), (STUDENT, "presence:student:1")] {
+        let event = if user == TEACHER { "new:chat:1" } else { "new:chat" };
+        stage.say(
+            user,
+            &format!(r#"{{"topic":"{topic}","event":"{event}","payload":{{"id":"8"}},"ref":null}}"#),
+        );
+    }
+    stage.conversation.close(stage.now);
+    stage.sent(STUDENT);
+    stage.say(STUDENT, r#"{"topic":"chats:8","event":"chat:terminated","payload":{},"ref":null}"#);
+    assert!(stage.sent(STUDENT).contains(r#""topic":"presence:student:1","event":"phx_leave""#));
+}
+
+#[test]
 fn what_was_not_said_is_an_error_of_its_kind() {
     for (payload, kind) in [
         (r#"{"message":"Message from teacher: 2"}"#, "out_of_order"),
