@@ -24,8 +24,9 @@ const RULES: [(&str, &[&str]); 8] = [
             "tungstenite::protocol::frame::coding",
             "crate::command",
             "crate::event",
-            // Who somebody is, not what the rosters know.
+            // Who somebody is and what time it is, not what the rosters know.
             "crate::models::id",
+            "crate::models::Millis",
             "crate::protocols",
         ],
     ),

@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn any_text_is_decoded_or_refused(texts in vec(prop_oneof![nearly_a_frame(), "\\PC{0,60}"], 1..20)) {
         for version in [Version::V1, Version::V2] {
-            let mut protocol = Protocol::Phoenix(Phoenix::new(version));
+            let mut protocol = Protocol::Phoenix(Phoenix::new(version, 60_000));
             for text in &texts {
                 decode(&mut protocol, text);
             }

@@ -10,6 +10,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::command::{Command, Refusal};
 use crate::event::Event;
+use crate::models::Millis;
 
 use phoenix::Phoenix;
 
@@ -32,6 +33,15 @@ pub enum Decoded<'a> {
     /// It was no request that can be carried out; the sender has been told why.
     Refused(Refusal),
     /// It was no message of this protocol: the connection is to be closed.
+    Close(CloseCode, &'static str),
+}
+
+/// What a protocol wants when it was woken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// To be woken again at this time.
+    At(Millis),
+    /// The client has been silent for too long: the connection is to be closed.
     Close(CloseCode, &'static str),
 }
 
@@ -68,6 +78,13 @@ impl Protocol {
     pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
         match (self, ticket) {
             (Protocol::Phoenix(phoenix), Ticket::Phoenix(ticket)) => phoenix.answer(ticket, result, out),
+        }
+    }
+
+    /// Does what the protocol does by the clock. `heard` is when the client was last heard of.
+    pub fn wake(&mut self, heard: Millis, now: Millis, _out: &mut Outgoing) -> Wake {
+        match self {
+            Protocol::Phoenix(phoenix) => phoenix.wake(heard, now),
         }
     }
 

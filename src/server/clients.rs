@@ -3,7 +3,9 @@
 use slab::Slab;
 
 use super::connections::Connections;
+use super::timers::Timers;
 use crate::event::{Deliver, Event};
+use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::protocols::{Dialect, Protocol};
 use crate::websocket;
@@ -14,22 +16,32 @@ pub struct Client {
     generation: u32,
     /// The slot of its connection.
     pub connection: u32,
+    /// When something last came from it.
+    pub heard: Millis,
     pub protocol: Protocol,
 }
 
 /// All clients.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clients {
     slab: Slab<Client>,
     generation: u32,
+    timers: Timers,
 }
 
 impl Clients {
-    /// Takes a client in, under an id that no client had before.
-    pub fn insert(&mut self, connection: u32, protocol: Protocol) -> ClientId {
+    /// No clients yet.
+    pub fn new(now: Millis) -> Clients {
+        Clients { slab: Slab::new(), generation: 0, timers: Timers::new(now) }
+    }
+
+    /// Takes a client in, under an id that no client had before. It is due to be woken at once, to say
+    /// when it wants to be.
+    pub fn insert(&mut self, connection: u32, protocol: Protocol, now: Millis) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let slot = self.slab.insert(Client { generation, connection, protocol }) as u32;
+        let slot = self.slab.insert(Client { generation, connection, heard: now, protocol }) as u32;
+        self.timers.set(slot, now);
         ClientId { slot, generation }
     }
 
@@ -37,7 +49,24 @@ impl Clients {
     pub fn remove(&mut self, id: ClientId) {
         if self.get(id).is_some() {
             self.slab.remove(id.slot as usize);
+            self.timers.cancel(id.slot);
         }
+    }
+
+    /// Takes the clients that wanted to be woken by now.
+    pub fn expire(&mut self, now: Millis) -> Vec<ClientId> {
+        let due = self.timers.expire(now).into_iter();
+        due.map(|slot| ClientId { slot, generation: self.slab[slot as usize].generation }).collect()
+    }
+
+    /// Sets when a client is to be woken.
+    pub fn wake_at(&mut self, id: ClientId, time: Millis) {
+        self.timers.set(id.slot, time);
+    }
+
+    /// When to call [`Clients::expire`].
+    pub fn next_wakeup(&self) -> Option<Millis> {
+        self.timers.next()
     }
 
     /// The client with this id, unless it is gone.

@@ -33,7 +33,7 @@ pub struct Connection {
     /// Tells this connection from the earlier ones that had the same slot.
     pub generation: u32,
     pub state: State,
-    /// When the wait began that the deadline ends: for a request, for a frame, for the peer's close.
+    /// When the wait began that the deadline ends: for a request, or for the peer's close.
     pub since: Millis,
     /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
     pub inbound: Vec<u8>,

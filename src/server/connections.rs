@@ -25,7 +25,6 @@ const SPARE_CAPACITY: usize = 4096;
 pub struct Connections {
     slab: Slab<Connection>,
     generation: u32,
-    idle_timeout: Millis,
     max_backlog: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
@@ -39,11 +38,10 @@ pub struct Connections {
 
 impl Connections {
     /// No connections yet.
-    pub fn new(idle_timeout: Millis, max_backlog: usize, now: Millis) -> Connections {
+    pub fn new(max_backlog: usize, now: Millis) -> Connections {
         Connections {
             slab: Slab::new(),
             generation: 0,
-            idle_timeout,
             max_backlog,
             timers: Timers::new(now),
             spare: Vec::new(),
@@ -177,24 +175,28 @@ impl Connections {
         !self.unread.is_empty()
     }
 
-    /// A wait has begun anew; its deadline follows from the connection's state.
-    pub fn restart_timer(&mut self, slot: u32, now: Millis) {
-        self.slab[slot as usize].since = now;
-        let deadline = self.deadline(slot);
-        self.timers.set(slot, deadline);
+    /// A connection is in the middle of something else now, with a deadline of its own or none.
+    pub fn set_state(&mut self, slot: u32, state: State, now: Millis) {
+        let connection = &mut self.slab[slot as usize];
+        connection.state = state;
+        connection.since = now;
+        match self.deadline(slot) {
+            Some(deadline) => self.timers.set(slot, deadline),
+            None => self.timers.cancel(slot),
+        }
     }
 
     /// Takes the connections whose time is up.
     pub fn expire(&mut self, now: Millis) -> Vec<u32> {
-        let mut due = Vec::new();
-        self.timers.expire(now, &mut due);
-        // Activity does not move a timer, which would cost something at each message: it is looked at here.
-        due.retain(|&slot| {
-            let deadline = self.deadline(slot);
-            if deadline > now {
+        let mut due = self.timers.expire(now);
+        due.retain(|&slot| match self.deadline(slot) {
+            // The wait has begun anew since the timer was set, which moving it each time would cost more.
+            Some(deadline) if deadline > now => {
                 self.timers.set(slot, deadline);
+                false
             }
-            deadline <= now
+            Some(_) => true,
+            None => false,
         });
         due
     }
@@ -204,22 +206,20 @@ impl Connections {
         self.timers.next()
     }
 
-    fn deadline(&self, slot: u32) -> Millis {
+    /// When a wait is over. A client's silence is its protocol's business.
+    fn deadline(&self, slot: u32) -> Option<Millis> {
         let connection = &self.slab[slot as usize];
-        connection.since
-            + match connection.state {
-                State::Http => HEAD_TIMEOUT,
-                State::WebSocket(..) => self.idle_timeout,
-                State::Lingering => CLOSE_TIMEOUT,
-            }
+        match connection.state {
+            State::Http => Some(connection.since + HEAD_TIMEOUT),
+            State::WebSocket(..) => None,
+            State::Lingering => Some(connection.since + CLOSE_TIMEOUT),
+        }
     }
 
     /// Says good-bye: the connection is closed when all is written and the peer has closed.
     pub fn linger(&mut self, slot: u32, now: Millis) {
-        let connection = &mut self.slab[slot as usize];
-        connection.state = State::Lingering;
-        connection.inbound = Vec::new();
-        self.restart_timer(slot, now);
+        self.slab[slot as usize].inbound = Vec::new();
+        self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
         self.outbound(slot);
     }

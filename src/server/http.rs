@@ -57,9 +57,10 @@ impl Server {
             .ok_or_else(|| Response::error(Status::BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0"))?;
         let offered = request.tokens("sec-websocket-protocol").any(|token| token == "phoenix");
         accept.write(self.connections.outbound(slot), offered.then_some("phoenix"));
-        let client = self.clients.insert(slot, Protocol::Phoenix(Phoenix::new(version)));
-        self.connections.get_mut(slot).state = State::WebSocket(client, FrameReader::default());
-        self.connections.restart_timer(slot, self.clock.now());
+        let now = self.clock.now();
+        let phoenix = Phoenix::new(version, self.idle_timeout);
+        let client = self.clients.insert(slot, Protocol::Phoenix(phoenix), now);
+        self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
         Ok(())
     }
 

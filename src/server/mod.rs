@@ -28,7 +28,9 @@ use uuid::Uuid;
 
 use crate::app::{App, Limits};
 use crate::models::Millis;
+use crate::models::id::ClientId;
 use crate::options::Options;
+use crate::protocols::Wake;
 use crate::websocket;
 
 use clients::{Clients, Outbox};
@@ -68,6 +70,7 @@ pub struct Server {
     app: App,
     max_connections: usize,
     max_message_size: usize,
+    idle_timeout: Millis,
     drain_timeout: Millis,
     /// When to leave, once the server was told to stop.
     stop_at: Option<Millis>,
@@ -95,11 +98,12 @@ impl Server {
             crowded: Vec::new(),
             accept_retry: None,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            connections: Connections::new(millis(options.idle_timeout), options.max_backlog, clock.now()),
-            clients: Clients::default(),
+            connections: Connections::new(options.max_backlog, clock.now()),
+            clients: Clients::new(clock.now()),
             app: App::new(limits, Uuid::new_v4),
             max_connections,
             max_message_size: options.max_message_size,
+            idle_timeout: millis(options.idle_timeout),
             drain_timeout: millis(options.drain_timeout),
             stop_at: None,
             clock,
@@ -143,7 +147,13 @@ impl Server {
         if self.connections.has_unread() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [self.connections.next_deadline(), self.app.next_wakeup(), self.accept_retry, self.stop_at];
+        let due = [
+            self.connections.next_deadline(),
+            self.clients.next_wakeup(),
+            self.app.next_wakeup(),
+            self.accept_retry,
+            self.stop_at,
+        ];
         let next = due.into_iter().flatten().min()?;
         self.clock.tick();
         Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
@@ -168,9 +178,11 @@ impl Server {
         if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
             return;
         }
-        if self.connections.get(slot).is_full() {
+        let connection = self.connections.get(slot);
+        if connection.is_full() {
             self.connections.read_again(slot);
-        } else {
+        } else if !connection.is_unread {
+            // One that is has input to be dealt with first, which an end would cut off.
             self.read(slot, event.is_read_closed() || event.is_error());
         }
     }
@@ -189,6 +201,9 @@ impl Server {
         for slot in self.connections.expire(now) {
             self.time_out(slot);
         }
+        for client in self.clients.expire(now) {
+            self.wake(client);
+        }
         if self.app.next_wakeup().is_some_and(|due| due <= now) {
             let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
             self.app.wake(now, &mut outbox);
@@ -200,10 +215,25 @@ impl Server {
     }
 
     fn time_out(&mut self, slot: u32) {
-        match self.connections.get(slot).state {
-            State::WebSocket(..) => self.fail(slot, CloseCode::Away, "idle timeout"),
-            State::Http if !self.connections.get(slot).inbound.is_empty() => self.request_timeout(slot),
-            State::Http | State::Lingering => self.drop_connection(slot),
+        let connection = self.connections.get(slot);
+        if matches!(connection.state, State::Http) && !connection.inbound.is_empty() {
+            self.request_timeout(slot);
+        } else {
+            self.drop_connection(slot);
+        }
+    }
+
+    /// Lets a client's protocol do what it does by the clock.
+    fn wake(&mut self, id: ClientId) {
+        let Server { connections, clients, clock, .. } = self;
+        let Some(client) = clients.get(id) else {
+            return;
+        };
+        let slot = client.connection;
+        let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
+        match client.protocol.wake(client.heard, clock.now(), &mut out) {
+            Wake::At(time) => clients.wake_at(id, time),
+            Wake::Close(code, reason) => self.fail(slot, code, reason),
         }
     }
 

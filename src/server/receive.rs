@@ -97,7 +97,9 @@ impl Server {
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
             Ok(Read::Frame { consumed, message }) => {
-                connection.since = self.clock.now();
+                if let Some(heard) = self.clients.get(client).map(|client| &mut client.heard) {
+                    *heard = self.clock.now();
+                }
                 if let Some(message) = message {
                     self.message(slot, client, message);
                 }

@@ -75,11 +75,12 @@ impl Timers {
 
     /// Takes the slots that are due, and with them those whose deadline was beyond the wheel: the owner
     /// knows the deadline and sets it again.
-    pub fn expire(&mut self, now: Millis, due: &mut Vec<u32>) {
+    pub fn expire(&mut self, now: Millis) -> Vec<u32> {
+        let mut due = Vec::new();
         let now = now / TICK;
         if now < self.earliest {
             self.tick = self.tick.max(now);
-            return;
+            return due;
         }
         let first = self.earliest.max(self.tick + 1);
         for tick in first..=now.min(first + BUCKETS as u64 - 1) {
@@ -93,6 +94,7 @@ impl Timers {
         let rest = self.tick + 1..self.tick + BUCKETS as u64;
         let is_set = |tick: &u64| self.buckets[*tick as usize % BUCKETS] != NONE;
         self.earliest = rest.into_iter().find(is_set).unwrap_or(u64::MAX);
+        due
     }
 
     /// When to look again; no deadline is due before.
@@ -106,8 +108,7 @@ mod tests {
     use super::*;
 
     fn expired(timers: &mut Timers, now: Millis) -> Vec<u32> {
-        let mut due = Vec::new();
-        timers.expire(now, &mut due);
+        let mut due = timers.expire(now);
         due.sort_unstable();
         due
     }

@@ -128,3 +128,86 @@ pub fn read_close(stream: &mut TcpStream) -> Option<u16> {
         }
     }
 }
+
+/// A heartbeat of version 1 with this reference: on `/ws` it is answered at once, by [`echo`].
+pub fn heartbeat(reference: &str) -> String {
+    format!(r#"{{"topic":"phoenix","event":"heartbeat","payload":{{}},"ref":"{reference}"}}"#)
+}
+
+/// The answer to the heartbeat with this reference.
+pub fn echo(reference: &str) -> String {
+    format!(
+        r#"{{"topic":"phoenix","event":"phx_reply","payload":{{"status":"ok","response":{{}}}},"ref":"{reference}"}}"#
+    )
+}
+
+/// A heartbeat of exactly so many bytes, answered by [`echo`] of the same reference.
+pub fn heartbeat_of(length: usize, reference: &str) -> String {
+    let padding = length - heartbeat(reference).len();
+    heartbeat(reference).replacen("{}", &format!("{{{}}}", " ".repeat(padding)), 1)
+}
+
+/// What a server sends on a WebSocket, as a test expects it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The reply to the heartbeat with this reference.
+    Echo(String),
+    Pong(Vec<u8>),
+    /// A close frame with this code, and then the end of the stream.
+    Close(Option<u16>),
+    /// Anything else.
+    Other(u8, Vec<u8>),
+}
+
+/// Sends bytes on a WebSocket that is open, and says what they are answered with: up to the end of the
+/// stream, or all of it if the stream stays open.
+pub fn answers(stream: &mut TcpStream, bytes: &[u8]) -> Vec<Answer> {
+    const LAST: &str = "the last one";
+    stream.write_all(&[bytes, &frame(0x81, heartbeat(LAST).as_bytes())].concat()).unwrap();
+    let mut answers = Vec::new();
+    while let Some((first, payload)) = read_frame(stream) {
+        let answer = answer(first, payload);
+        if answer == Answer::Echo(LAST.into()) {
+            return answers;
+        }
+        let closes = matches!(answer, Answer::Close(_));
+        answers.push(answer);
+        if closes {
+            assert_eq!(read_frame(stream), None, "nothing follows a close frame");
+        }
+    }
+    assert!(matches!(answers.last(), Some(Answer::Close(_))), "an end without a close frame: {answers:?}");
+    answers
+}
+
+fn answer(first: u8, payload: Vec<u8>) -> Answer {
+    let (before, after) = {
+        let echo = echo("|");
+        let (before, after) = echo.split_once('|').unwrap();
+        (before.to_owned(), after.to_owned())
+    };
+    let text = std::str::from_utf8(&payload).ok();
+    let reference = text.and_then(|text| text.strip_prefix(&before)?.strip_suffix(&after));
+    match (first, reference) {
+        (0x81, Some(reference)) => Answer::Echo(reference.into()),
+        (0x8a, _) => Answer::Pong(payload),
+        (0x88, _) if payload.is_empty() => Answer::Close(None),
+        (0x88, _) => Answer::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+        _ => Answer::Other(first, payload),
+    }
+}
+
+/// Another socket at the same server. One thread serves both, so when this one is answered, everything
+/// that was sent on the other before has been read: a wait without a clock.
+pub struct Bystander(TcpStream);
+
+impl Bystander {
+    pub fn new(server: &Server) -> Bystander {
+        Bystander(open(server, "/ws"))
+    }
+
+    /// Waits for an answer, which also shows that this socket is well.
+    pub fn settle(&mut self) {
+        assert_eq!(answers(&mut self.0, &[]), []);
+    }
+}

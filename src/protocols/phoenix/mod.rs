@@ -12,9 +12,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{Decoded, Outgoing, Request};
+use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::{Command, Refusal};
 use crate::event::Event;
+use crate::models::Millis;
 use crate::models::id::Role;
 
 pub use encode::encode;
@@ -29,6 +30,8 @@ pub const MAX_TOPICS: usize = 1024;
 #[derive(Debug)]
 pub struct Phoenix {
     version: Version,
+    /// How long the client may send nothing.
+    idle_timeout: Millis,
     joined: Vec<Joined>,
 }
 
@@ -65,8 +68,8 @@ struct Who<'a> {
 
 impl Phoenix {
     /// A socket that has joined nothing yet.
-    pub fn new(version: Version) -> Phoenix {
-        Phoenix { version, joined: Vec::new() }
+    pub fn new(version: Version, idle_timeout: Millis) -> Phoenix {
+        Phoenix { version, idle_timeout, joined: Vec::new() }
     }
 
     /// The serializer's version.
@@ -119,6 +122,12 @@ impl Phoenix {
                 self.close(&left, &topic, out);
             }
         }
+    }
+
+    /// See [`super::Protocol::wake`]. Clients send a heartbeat every 30 s, and this server none.
+    pub fn wake(&self, heard: Millis, now: Millis) -> Wake {
+        let deadline = heard + self.idle_timeout;
+        if deadline > now { Wake::At(deadline) } else { Wake::Close(CloseCode::Away, "idle timeout") }
     }
 
     /// See [`super::Protocol::wants`].
