@@ -68,7 +68,11 @@ run() {
     load "$folder/$1-$2-client.log" --mode "$4" --url "$5" --server-pid "$3" --time-limit "$limit" \
         --save "$file" "${crowd[@]}" || bad=1
     [[ -s $file ]] || note_failure "$1" "$2" "the client could not run, see $folder/$1-$2-client.log"
-    echo "round $2, $1: $(figure "$file" messages_per_second | cut -d . -f 1) messages/s" >&2
+    if grep -q '"failure":null' "$file"; then
+        echo "round $2, $1: $(figure "$file" messages_per_second | cut -d . -f 1) messages/s" >&2
+    else
+        echo "round $2, $1: failed" >&2
+    fi
 }
 
 note_failure() {

@@ -38,6 +38,8 @@ set_cores() {
 start() {
     local log=$1
     shift
+    # Emptied before the fork: what an earlier run left there must not be read as this one's.
+    : >"$log"
     set -m
     "$@" >"$log" 2>&1 </dev/null &
     pid=$!
@@ -121,9 +123,9 @@ figure() {
     grep -o "\"$2\":[-0-9.e+]*" "$1" | head -n 1 | cut -d : -f 2 || true
 }
 
-# calc EXPRESSION: arithmetic with fractions, to four digits; nothing where a figure is missing.
+# calc EXPRESSION: arithmetic with fractions, to six digits; nothing where a figure is missing.
 calc() {
-    awk "BEGIN { printf \"%.4g\", $1 }" 2>/dev/null || true
+    awk "BEGIN { printf \"%.6g\", $1 }" 2>/dev/null || true
 }
 
 # The median of the numbers on standard input.

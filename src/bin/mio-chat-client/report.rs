@@ -21,6 +21,7 @@ svg { width: 100%; height: auto; }
 pre { overflow-x: auto; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #8886; }
+td:not(:last-child) { white-space: nowrap; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 2rem 0 0; }";
 

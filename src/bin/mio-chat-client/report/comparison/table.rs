@@ -26,9 +26,10 @@ impl Table {
         let base = contestants.first();
         let rows = contestants.iter().map(|one| row(one, base.unwrap_or(one))).collect();
         let rounds = contestants.iter().map(|one| one.rounds.len()).max().unwrap_or(0);
+        let plural = if rounds == 1 { "" } else { "s" };
         let base = base.map_or("", |base| &base.name);
         let note = format!(
-            "Median of {rounds} rounds. Relative: the server's CPU per message beside that of {base} in the same \
+            "Median of {rounds} round{plural}. Relative: the server's CPU per message beside that of {base} in the same \
              round. Plots show the round with the middle rate of messages."
         );
         Self { rows, note }
