@@ -185,6 +185,22 @@ fn teachers_claim_while_there_is_room_and_somebody_waits() {
 }
 
 #[test]
+fn teachers_without_students_of_their_own_claim_until_the_time_is_up() {
+    let now = Instant::now();
+    let mut conversation = Conversation::new(&Options { teachers: 1, students: 0, ..count(1) }, now);
+    conversation.opened(TEACHER, now);
+    conversation.text(TEACHER, r#"{"topic":"presence:teachers","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}"#, now);
+    let claims = |conversation: &mut Conversation| {
+        let before = conversation.outbox.pending(TEACHER).len();
+        conversation.claim_all();
+        conversation.outbox.pending(TEACHER).len() > before
+    };
+    assert!(claims(&mut conversation));
+    conversation.close(now);
+    assert!(!claims(&mut conversation) && conversation.is_over());
+}
+
+#[test]
 fn a_pacer_counts_from_the_intended_time() {
     let mut stage = Play::in_chat(Options { rate: Some(200.0), ..count(3) });
     stage.conversation.send_due(stage.now);
