@@ -38,5 +38,8 @@ for family in "${families[@]}"; do
     npm ci --prefix "target/interop/$family" --ignore-scripts --prefer-offline --no-update-notifier
 done
 
-# In place of this shell, so that a signal to the script reaches the tests, which stop their servers.
-exec node --test --test-reporter=spec "${tests[@]}"
+# node hands on to the test files, which stop their servers, a SIGTERM, but not a SIGHUP.
+node --test --test-reporter=spec "${tests[@]}" &
+runner=$!
+trap 'kill -TERM "$runner"; wait "$runner"; exit 1' HUP INT TERM
+wait "$runner"

@@ -41,6 +41,7 @@ pub enum Refusal {
     InvalidPayload,
     InvalidUserId,
     InvalidTeacherId,
+    InvalidChatId,
     WrongRole,
     /// The user id that a request names is not the one of its topic.
     WrongUser,
@@ -55,6 +56,9 @@ pub enum Refusal {
     AlreadyChatting,
     TooManyUsers,
     TooManyTopics,
+    /// The client has not connected to the namespace, or there is none of that name.
+    NotConnected,
+    BinaryData,
 }
 
 impl Refusal {
@@ -66,6 +70,7 @@ impl Refusal {
             Refusal::InvalidPayload => "payload must be an object",
             Refusal::InvalidUserId => "missing or invalid userId",
             Refusal::InvalidTeacherId => "missing or invalid teacherId",
+            Refusal::InvalidChatId => "missing or invalid chatId",
             Refusal::WrongRole => "wrong role",
             Refusal::WrongUser => "userId does not match the topic",
             Refusal::IdInUse => "id is in use",
@@ -77,6 +82,8 @@ impl Refusal {
             Refusal::AlreadyChatting => "already in a chat",
             Refusal::TooManyUsers => "too many users on this connection",
             Refusal::TooManyTopics => "too many topics on this connection",
+            Refusal::NotConnected => "not connected to this namespace",
+            Refusal::BinaryData => "binary data is not supported",
         }
     }
 }

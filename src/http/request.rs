@@ -41,7 +41,7 @@ impl<'a> Request<'a> {
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Status::HEAD_TOO_LARGE),
             Err(_) => return Err(Status::BAD_REQUEST),
         };
-        let target = head.path.unwrap_or_default();
+        let target = origin_form(head.path.unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut request = Request {
             method: head.method.unwrap_or_default(),
@@ -107,10 +107,16 @@ impl<'a> Request<'a> {
             if length.is_some() || !self.is_http_11 {
                 return Err(Status::BAD_REQUEST);
             }
-            if self.tokens("transfer-encoding").ne(["chunked"]) {
+            let mut codings = self.tokens("transfer-encoding");
+            let is_chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+            if !is_chunked || codings.next().is_some() {
                 return Err(Status::NOT_IMPLEMENTED);
             }
-            return read_chunks(input);
+            // The wrapping of the chunks has to be kept too until the body is whole.
+            return match read_chunks(input)? {
+                None if input.len() > 2 * MAX_BODY => Err(Status::BODY_TOO_LARGE),
+                body => Ok(body),
+            };
         }
         let Some(length) = length else {
             return Ok(Some((Cow::Borrowed(&[]), 0)));
@@ -121,6 +127,14 @@ impl<'a> Request<'a> {
         let length = content_length(length)?;
         Ok(input.get(..length).map(|body| (Cow::Borrowed(body), length)))
     }
+}
+
+/// A target without the scheme and authority that a proxy may put before it (RFC 9112, 3.2.2).
+fn origin_form(target: &str) -> &str {
+    let Some(("http" | "https", rest)) = target.split_once("://") else {
+        return target;
+    };
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 fn content_length(value: &[u8]) -> Result<usize, Status> {

@@ -1,5 +1,6 @@
 //! Responses, as bytes.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -25,7 +26,7 @@ impl Status {
 pub struct Response {
     status: Status,
     content_type: &'static str,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
     body: Vec<u8>,
 }
 
@@ -41,10 +42,28 @@ impl Response {
         Response { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body }
     }
 
+    /// A response with a body of plain text.
+    pub fn text(body: String) -> Response {
+        let content_type = "text/plain; charset=UTF-8";
+        Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into_bytes() }
+    }
+
     /// Adds a header.
-    pub fn with(mut self, name: &'static str, value: &'static str) -> Response {
-        self.headers.push((name, value));
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
+        self.headers.push((name, value.into()));
         self
+    }
+
+    /// Lets a page of another origin read the response: the one that asks by name, so that it may send
+    /// cookies along, or any if none is named.
+    pub fn with_cors(self, origin: Option<&str>) -> Response {
+        match origin {
+            Some(origin) => self
+                .with("Access-Control-Allow-Origin", origin.to_owned())
+                .with("Access-Control-Allow-Credentials", "true")
+                .with("Vary", "Origin"),
+            None => self.with("Access-Control-Allow-Origin", "*"),
+        }
     }
 
     /// The response's status.
@@ -57,7 +76,14 @@ impl Response {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());
         let date = httpdate::fmt_http_date(SystemTime::now());
-        let connection = if keep_alive { "keep-alive" } else { "close" };
+        // An Upgrade header is named in Connection too (RFC 9110, 7.8).
+        let is_upgrade = self.headers.iter().any(|(name, _)| *name == "Upgrade");
+        let connection = match (keep_alive, is_upgrade) {
+            (true, false) => "keep-alive",
+            (true, true) => "keep-alive, Upgrade",
+            (false, false) => "close",
+            (false, true) => "close, Upgrade",
+        };
         // Writing into a Vec cannot fail.
         let _ = write!(
             out,

@@ -17,6 +17,8 @@ pub enum Route {
     Health,
     /// Phoenix Channels over WebSocket.
     Phoenix,
+    /// Socket.IO over Engine.IO, over WebSocket or polling.
+    SocketIo,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -27,6 +29,8 @@ pub fn route(request: &Request<'_>) -> Route {
         "/" => snapshot(request),
         "/health" => Route::Health,
         "/ws" | "/ws/websocket" => Route::Phoenix,
+        // Engine.IO has errors of its own for methods that do not fit.
+        "/socket.io" | "/socket.io/" => return Route::SocketIo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {

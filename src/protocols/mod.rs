@@ -4,7 +4,9 @@
 //! [`Protocol::decode`] reads it, the app carries out its commands, [`Protocol::answer`] tells the sender
 //! what became of it.
 
+mod json;
 pub mod phoenix;
+pub mod socket_io;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -13,6 +15,7 @@ use crate::event::Event;
 use crate::models::Millis;
 
 use phoenix::Phoenix;
+use socket_io::SocketIo;
 
 /// Takes one outgoing message, as the parts that make up its text.
 pub type Outgoing<'a> = dyn FnMut(&[&str]) + 'a;
@@ -21,6 +24,7 @@ pub type Outgoing<'a> = dyn FnMut(&[&str]) + 'a;
 #[derive(Debug)]
 pub enum Protocol {
     Phoenix(Phoenix),
+    SocketIo(SocketIo),
 }
 
 /// What a protocol made of a message.
@@ -32,7 +36,9 @@ pub enum Decoded<'a> {
     Done,
     /// It was no request that can be carried out; the sender has been told why.
     Refused(Refusal),
-    /// It was no message of this protocol: the connection is to be closed.
+    /// The client's users leave, and the client stays.
+    Leave,
+    /// The client leaves, or what came was no message of this protocol: the connection is to be closed.
     Close(CloseCode, &'static str),
 }
 
@@ -58,12 +64,14 @@ pub struct Request<'a> {
 #[derive(Debug)]
 pub enum Ticket<'a> {
     Phoenix(phoenix::Ticket<'a>),
+    SocketIo(socket_io::Ticket<'a>),
 }
 
 /// Clients of one dialect get the same text for the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Phoenix(phoenix::Version),
+    SocketIo,
 }
 
 impl Protocol {
@@ -71,6 +79,15 @@ impl Protocol {
     pub fn decode<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.decode(text, out),
+            Protocol::SocketIo(socket_io) => socket_io.decode(text, out),
+        }
+    }
+
+    /// Reads one binary message, of which no protocol has a use.
+    pub fn binary(&mut self) -> Decoded<'static> {
+        match self {
+            Protocol::Phoenix(_) => Decoded::Close(CloseCode::Unsupported, "text only"),
+            Protocol::SocketIo(socket_io) => socket_io.binary(),
         }
     }
 
@@ -78,13 +95,28 @@ impl Protocol {
     pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
         match (self, ticket) {
             (Protocol::Phoenix(phoenix), Ticket::Phoenix(ticket)) => phoenix.answer(ticket, result, out),
+            (Protocol::SocketIo(socket_io), Ticket::SocketIo(ticket)) => {
+                socket_io.answer(ticket, result, out)
+            }
+            // A ticket goes back to the client whose message it came from.
+            _ => {}
         }
     }
 
     /// Does what the protocol does by the clock. `heard` is when the client was last heard of.
-    pub fn wake(&mut self, heard: Millis, now: Millis, _out: &mut Outgoing) -> Wake {
+    pub fn wake(&mut self, heard: Millis, now: Millis, out: &mut Outgoing) -> Wake {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.wake(heard, now),
+            Protocol::SocketIo(socket_io) => socket_io.wake(heard, now, out),
+        }
+    }
+
+    /// Puts messages together to the body that answers a poll.
+    pub fn payload<'a>(&self, messages: impl Iterator<Item = &'a str>) -> String {
+        match self {
+            // Its clients do not poll.
+            Protocol::Phoenix(_) => String::new(),
+            Protocol::SocketIo(socket_io) => socket_io.revision().encode_payload(messages),
         }
     }
 
@@ -92,6 +124,7 @@ impl Protocol {
     pub fn wants(&self, event: &Event<'_>) -> bool {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.wants(event),
+            Protocol::SocketIo(socket_io) => socket_io.wants(event),
         }
     }
 
@@ -99,6 +132,7 @@ impl Protocol {
     pub fn dialect(&self) -> Dialect {
         match self {
             Protocol::Phoenix(phoenix) => Dialect::Phoenix(phoenix.version()),
+            Protocol::SocketIo(_) => Dialect::SocketIo,
         }
     }
 }
@@ -108,6 +142,7 @@ impl Dialect {
     pub fn encode(self, event: &Event<'_>, out: &mut Outgoing) {
         match self {
             Dialect::Phoenix(version) => phoenix::encode(version, event, out),
+            Dialect::SocketIo => socket_io::encode(event, out),
         }
     }
 }

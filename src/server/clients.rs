@@ -1,23 +1,32 @@
-//! The clients: each with its protocol's state, and the connection that its events go to.
+//! The clients: each with its protocol's state, and where it is reached.
 
 use slab::Slab;
 
 use super::connections::Connections;
+use super::mailbox::Mailbox;
 use super::timers::Timers;
 use crate::event::{Deliver, Event};
 use crate::models::Millis;
 use crate::models::id::ClientId;
-use crate::protocols::{Dialect, Protocol};
+use crate::protocols::{Dialect, Outgoing, Protocol};
 use crate::websocket;
+
+/// Where a client is reached.
+#[derive(Debug)]
+pub enum Link {
+    /// Over the WebSocket on this connection.
+    Socket(u32),
+    /// In answer to its requests.
+    Polling(Box<Mailbox>),
+}
 
 /// A client and where it is reached.
 #[derive(Debug)]
 pub struct Client {
     generation: u32,
-    /// The slot of its connection.
-    pub connection: u32,
     /// When something last came from it.
     pub heard: Millis,
+    pub link: Link,
     pub protocol: Protocol,
 }
 
@@ -27,30 +36,91 @@ pub struct Clients {
     slab: Slab<Client>,
     generation: u32,
     timers: Timers,
+    /// Polling clients that were told something in this turn.
+    mail: Vec<ClientId>,
 }
 
 impl Clients {
     /// No clients yet.
     pub fn new(now: Millis) -> Clients {
-        Clients { slab: Slab::new(), generation: 0, timers: Timers::new(now) }
+        Clients { slab: Slab::new(), generation: 0, timers: Timers::new(now), mail: Vec::new() }
     }
 
     /// Takes a client in, under an id that no client had before. It is due to be woken at once, to say
     /// when it wants to be.
-    pub fn insert(&mut self, connection: u32, protocol: Protocol, now: Millis) -> ClientId {
+    pub fn insert(&mut self, link: Link, protocol: Protocol, now: Millis) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let slot = self.slab.insert(Client { generation, connection, heard: now, protocol }) as u32;
+        let slot = self.slab.insert(Client { generation, heard: now, link, protocol }) as u32;
         self.timers.set(slot, now);
         ClientId { slot, generation }
     }
 
     /// Forgets a client.
-    pub fn remove(&mut self, id: ClientId) {
-        if self.get(id).is_some() {
-            self.slab.remove(id.slot as usize);
-            self.timers.cancel(id.slot);
+    pub fn remove(&mut self, id: ClientId) -> Option<Client> {
+        self.get(id)?;
+        self.timers.cancel(id.slot);
+        Some(self.slab.remove(id.slot as usize))
+    }
+
+    /// The client with this id, unless it is gone.
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.slab.get(id.slot as usize).filter(|client| client.generation == id.generation)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
+    }
+
+    /// The mailbox of a client that polls.
+    pub fn mailbox(&mut self, id: ClientId) -> Option<&mut Mailbox> {
+        match &mut self.get_mut(id)?.link {
+            Link::Polling(mailbox) => Some(mailbox),
+            Link::Socket(_) => None,
         }
+    }
+
+    /// Notes that something came from a client.
+    pub fn heard(&mut self, id: ClientId, now: Millis) {
+        if let Some(client) = self.get_mut(id) {
+            client.heard = now;
+        }
+    }
+
+    /// Lets a client's protocol say something to the client.
+    pub fn speak<T>(
+        &mut self,
+        id: ClientId,
+        connections: &mut Connections,
+        say: impl FnOnce(&mut Protocol, &mut Outgoing) -> T,
+    ) -> Option<T> {
+        let Client { link, protocol, .. } = self.get_mut(id)?;
+        match link {
+            Link::Socket(slot) => {
+                let slot = *slot;
+                let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
+                Some(say(protocol, &mut out))
+            }
+            Link::Polling(mailbox) => {
+                let said = say(protocol, &mut |parts| mailbox.push(parts));
+                if !mailbox.is_empty() {
+                    self.mail.push(id);
+                }
+                Some(said)
+            }
+        }
+    }
+
+    /// Takes the clients that have mail, which may be gone or have been answered.
+    pub fn take_mail(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.mail)
+    }
+
+    /// All clients that poll.
+    pub fn polling(&self) -> Vec<ClientId> {
+        let polling = self.slab.iter().filter(|(_, client)| matches!(client.link, Link::Polling(_)));
+        polling.map(|(slot, client)| ClientId { slot: slot as u32, generation: client.generation }).collect()
     }
 
     /// Takes the clients that wanted to be woken by now.
@@ -68,14 +138,9 @@ impl Clients {
     pub fn next_wakeup(&self) -> Option<Millis> {
         self.timers.next()
     }
-
-    /// The client with this id, unless it is gone.
-    pub fn get(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
-    }
 }
 
-/// Events on their way to the outbound buffers of their clients' connections.
+/// Events on their way to their clients.
 pub struct Outbox<'a> {
     pub connections: &'a mut Connections,
     pub clients: &'a mut Clients,
@@ -83,34 +148,30 @@ pub struct Outbox<'a> {
 
 impl Deliver for Outbox<'_> {
     fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
-        let Some(client) = self.clients.get(to) else {
-            return;
-        };
-        if client.protocol.wants(event) {
-            let outbound = self.connections.outbound(client.connection);
-            encode(client.protocol.dialect(), event, outbound);
-        }
+        self.clients.speak(to, self.connections, |protocol, out| {
+            if protocol.wants(event) {
+                protocol.dialect().encode(event, out);
+            }
+        });
     }
 
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {
-        let mut encoded: Vec<(Dialect, Vec<u8>)> = Vec::new();
+        let mut encoded: Vec<(Dialect, String)> = Vec::new();
         for id in to {
-            let Some(client) = self.clients.get(id).filter(|client| client.protocol.wants(event)) else {
-                continue;
-            };
-            let dialect = client.protocol.dialect();
-            let known = encoded.iter().position(|(known, _)| *known == dialect);
-            let index = known.unwrap_or_else(|| {
-                let mut frame = Vec::new();
-                encode(dialect, event, &mut frame);
-                encoded.push((dialect, frame));
-                encoded.len() - 1
+            self.clients.speak(id, self.connections, |protocol, out| {
+                if !protocol.wants(event) {
+                    return;
+                }
+                let dialect = protocol.dialect();
+                let known = encoded.iter().position(|(known, _)| *known == dialect);
+                let index = known.unwrap_or_else(|| {
+                    let mut text = String::new();
+                    dialect.encode(event, &mut |parts| text.push_str(&parts.concat()));
+                    encoded.push((dialect, text));
+                    encoded.len() - 1
+                });
+                out(&[&encoded[index].1]);
             });
-            self.connections.outbound(client.connection).extend_from_slice(&encoded[index].1);
         }
     }
-}
-
-fn encode(dialect: Dialect, event: &Event<'_>, out: &mut Vec<u8>) {
-    dialect.encode(event, &mut |parts| websocket::write_text(out, parts));
 }

@@ -18,12 +18,31 @@ pub const HIGH_WATER: usize = 64 * 1024;
 pub enum State {
     /// HTTP requests, one after the other.
     Http,
+    /// A request that is held until there is something to answer it with.
+    Parked(Box<Parked>),
+    /// A WebSocket that its client tries before it leaves off polling.
+    Probe(ClientId, FrameReader),
     /// The frames of a client.
     WebSocket(ClientId, FrameReader),
     /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.
     Lingering,
+}
+
+/// Whose request is held, and in what form its answer is due.
+#[derive(Debug)]
+pub struct Parked {
+    pub client: ClientId,
+    pub form: AnswerForm,
+}
+
+/// What a response depends on besides what it says.
+#[derive(Debug)]
+pub struct AnswerForm {
+    pub keep_alive: bool,
+    /// The origin of the page that asks, which is let in by name.
+    pub origin: Option<Box<str>>,
 }
 
 /// One socket of the loop.
@@ -41,6 +60,8 @@ pub struct Connection {
     pub outbound: Vec<u8>,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
+    /// It was so at the write before, or has been since.
+    pub was_blocked: bool,
     /// In the list of those to be written to.
     pub is_dirty: bool,
     /// There may be input that no new edge will tell of.
@@ -72,6 +93,7 @@ impl Connection {
             inbound: Vec::new(),
             outbound: Vec::new(),
             is_blocked: false,
+            was_blocked: false,
             is_dirty: false,
             is_unread: false,
             is_eof: false,
@@ -106,6 +128,7 @@ impl Connection {
                 Err(_) => return Flush::Over,
             }
         }
+        self.was_blocked = self.is_blocked;
         if self.is_blocked {
             self.outbound.drain(..written);
             return Flush::Blocked;
@@ -121,16 +144,15 @@ impl Connection {
         if self.is_eof || self.stream.shutdown(Shutdown::Write).is_err() { Flush::Over } else { Flush::Done }
     }
 
-    /// Whether so much waits that this connection's input has to wait too.
-    pub fn is_full(&self) -> bool {
-        self.outbound.len() >= HIGH_WATER
+    /// Whether its input has to wait: until some of its output is gone, or the request that is held is
+    /// answered.
+    pub fn is_paused(&self) -> bool {
+        let is_waiting = matches!(self.state, State::Parked(_)) && !self.inbound.is_empty();
+        is_waiting || self.outbound.len() >= HIGH_WATER
     }
 
-    /// The client whose frames come here.
-    pub fn client(&self) -> Option<ClientId> {
-        match self.state {
-            State::WebSocket(client, _) => Some(client),
-            State::Http | State::Lingering => None,
-        }
+    /// Whether this is the WebSocket of a client.
+    pub fn is_client(&self) -> bool {
+        matches!(self.state, State::WebSocket(..))
     }
 }

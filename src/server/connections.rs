@@ -11,10 +11,12 @@ use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
 use crate::models::Millis;
 
-/// How long a request head may take, and with it an upgrade.
+/// How long a request may take, and with it an upgrade.
 const HEAD_TIMEOUT: Millis = 10_000;
-/// How long a peer may take to close after it was told.
+/// How long a peer may take to close after it was told, and to take in the end of what it is told.
 const CLOSE_TIMEOUT: Millis = 3_000;
+/// How long an HTTP client may leave its answers unread.
+const SEND_TIMEOUT: Millis = 60_000;
 /// Buffers kept for the next connections that have something to say, and the largest one kept: so
 /// connections that say little need no allocation, and idle ones hold none.
 const SPARE_BUFFERS: usize = 256;
@@ -26,6 +28,10 @@ pub struct Connections {
     slab: Slab<Connection>,
     generation: u32,
     max_backlog: usize,
+    /// Milliseconds that a peer has to close.
+    close_timeout: Millis,
+    /// How many are saying good-bye.
+    lingering: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
     /// Those with something to write.
@@ -43,6 +49,8 @@ impl Connections {
             slab: Slab::new(),
             generation: 0,
             max_backlog,
+            close_timeout: CLOSE_TIMEOUT,
+            lingering: 0,
             timers: Timers::new(now),
             spare: Vec::new(),
             dirty: VecDeque::new(),
@@ -54,6 +62,16 @@ impl Connections {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// How many are saying good-bye.
+    pub fn lingering(&self) -> usize {
+        self.lingering
+    }
+
+    /// Gives all peers so long to close, from when they are told.
+    pub fn set_close_timeout(&mut self, timeout: Millis) {
+        self.close_timeout = timeout;
     }
 
     /// Takes a socket in and registers it, once for both directions: its interest never changes.
@@ -130,22 +148,31 @@ impl Connections {
     /// Whether a connection reads so slowly that it is to be cut off.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
         let connection = &self.slab[slot as usize];
-        connection.outbound.len() > self.max_backlog && connection.client().is_some()
+        connection.outbound.len() > self.max_backlog && connection.is_client()
     }
 
     /// Writes what waits for a connection.
-    pub fn flush(&mut self, slot: u32) -> Flush {
+    pub fn flush(&mut self, slot: u32, now: Millis) -> Flush {
         let connection = &mut self.slab[slot as usize];
-        let was_full = connection.is_full();
+        let before = connection.outbound.len();
+        let was_paused = connection.is_paused();
+        let was_blocked = connection.was_blocked;
         let flush = connection.flush();
+        // A peer that takes something in is not timed out for being slow.
+        if connection.outbound.len() < before {
+            connection.since = now;
+        }
         if connection.outbound.is_empty() {
             let buffer = std::mem::take(&mut connection.outbound);
             if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
                 self.spare.push(buffer);
             }
         }
-        if connection.is_unread && was_full && !connection.is_full() {
+        if connection.is_unread && was_paused && !connection.is_paused() {
             self.unread.push(slot);
+        }
+        if was_blocked {
+            self.restart_timer(slot);
         }
         flush
     }
@@ -154,7 +181,7 @@ impl Connections {
     pub fn read_again(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         connection.is_unread = true;
-        if !connection.is_full() {
+        if !connection.is_paused() {
             self.unread.push(slot);
         }
     }
@@ -175,15 +202,16 @@ impl Connections {
         !self.unread.is_empty()
     }
 
-    /// A connection is in the middle of something else now, with a deadline of its own or none.
-    pub fn set_state(&mut self, slot: u32, state: State, now: Millis) {
+    /// A connection is in the middle of something else now, with a deadline of its own or none. Returns
+    /// what it was in the middle of before.
+    pub fn set_state(&mut self, slot: u32, state: State, now: Millis) -> State {
         let connection = &mut self.slab[slot as usize];
-        connection.state = state;
+        let before = std::mem::replace(&mut connection.state, state);
         connection.since = now;
-        match self.deadline(slot) {
-            Some(deadline) => self.timers.set(slot, deadline),
-            None => self.timers.cancel(slot),
-        }
+        self.lingering += usize::from(matches!(connection.state, State::Lingering));
+        self.lingering -= usize::from(matches!(before, State::Lingering));
+        self.restart_timer(slot);
+        before
     }
 
     /// Takes the connections whose time is up.
@@ -209,10 +237,19 @@ impl Connections {
     /// When a wait is over. A client's silence is its protocol's business.
     fn deadline(&self, slot: u32) -> Option<Millis> {
         let connection = &self.slab[slot as usize];
-        match connection.state {
-            State::Http => Some(connection.since + HEAD_TIMEOUT),
-            State::WebSocket(..) => None,
-            State::Lingering => Some(connection.since + CLOSE_TIMEOUT),
+        let timeout = match connection.state {
+            State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
+            State::Http | State::Probe(..) => HEAD_TIMEOUT,
+            State::WebSocket(..) | State::Parked(_) => return None,
+            State::Lingering => self.close_timeout,
+        };
+        Some(connection.since + timeout)
+    }
+
+    fn restart_timer(&mut self, slot: u32) {
+        match self.deadline(slot) {
+            Some(deadline) => self.timers.set(slot, deadline),
+            None => self.timers.cancel(slot),
         }
     }
 
@@ -231,6 +268,7 @@ impl Connections {
             return;
         }
         connection.is_closed = true;
+        self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
         self.timers.cancel(slot);
         self.closed.push(slot);

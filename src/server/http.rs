@@ -1,11 +1,13 @@
 //! What an HTTP request gets.
 
 use super::Server;
+use super::clients::Link;
 use super::connection::State;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
 use crate::http::upgrade::Accept;
+use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::protocols::phoenix::{Phoenix, Version};
 use crate::websocket::FrameReader;
@@ -28,6 +30,10 @@ impl Server {
             Route::Phoenix => match self.upgrade_phoenix(slot, &request) {
                 Ok(()) => return used,
                 Err(response) => response,
+            },
+            Route::SocketIo => match self.socket_io(slot, &request) {
+                Some(response) => response,
+                None => return used,
             },
         };
         self.respond(slot, &request, &response);
@@ -57,18 +63,30 @@ impl Server {
             .ok_or_else(|| Response::error(Status::BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0"))?;
         let offered = request.tokens("sec-websocket-protocol").any(|token| token == "phoenix");
         accept.write(self.connections.outbound(slot), offered.then_some("phoenix"));
-        let now = self.clock.now();
         let phoenix = Phoenix::new(version, self.idle_timeout);
-        let client = self.clients.insert(slot, Protocol::Phoenix(phoenix), now);
-        self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
+        self.new_socket(slot, Protocol::Phoenix(phoenix));
         Ok(())
     }
 
+    /// A connection has become the WebSocket of a new client.
+    pub(super) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
+        let now = self.clock.now();
+        let client = self.clients.insert(Link::Socket(slot), protocol, now);
+        self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
+        client
+    }
+
     fn respond(&mut self, slot: u32, request: &Request<'_>, response: &Response) {
-        let keep_alive = request.keeps_alive();
-        response.write(self.connections.outbound(slot), request.method == "HEAD", keep_alive);
-        self.connections.get_mut(slot).since = self.clock.now();
-        if !keep_alive {
+        let keep_alive = request.keeps_alive() && self.stop_at.is_none();
+        self.write_response(slot, response, request.method == "HEAD", keep_alive);
+    }
+
+    /// Answers a request; the wait for the next one begins.
+    pub(super) fn write_response(&mut self, slot: u32, response: &Response, is_head: bool, keep_alive: bool) {
+        response.write(self.connections.outbound(slot), is_head, keep_alive);
+        if keep_alive {
+            self.connections.get_mut(slot).since = self.clock.now();
+        } else {
             self.connections.linger(slot, self.clock.now());
         }
     }

@@ -11,6 +11,8 @@ mod connection;
 mod connections;
 mod http;
 mod listeners;
+mod mailbox;
+mod polling;
 mod receive;
 mod timers;
 
@@ -30,10 +32,10 @@ use crate::app::{App, Limits};
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
-use crate::protocols::Wake;
+use crate::protocols::{Outgoing, Protocol, Wake};
 use crate::websocket;
 
-use clients::{Clients, Outbox};
+use clients::{Clients, Link, Outbox};
 use clock::Clock;
 use connection::{Flush, State};
 use connections::Connections;
@@ -70,6 +72,7 @@ pub struct Server {
     app: App,
     max_connections: usize,
     max_message_size: usize,
+    max_backlog: usize,
     idle_timeout: Millis,
     drain_timeout: Millis,
     /// When to leave, once the server was told to stop.
@@ -103,6 +106,7 @@ impl Server {
             app: App::new(limits, Uuid::new_v4),
             max_connections,
             max_message_size: options.max_message_size,
+            max_backlog: options.max_backlog,
             idle_timeout: millis(options.idle_timeout),
             drain_timeout: millis(options.drain_timeout),
             stop_at: None,
@@ -179,7 +183,7 @@ impl Server {
             return;
         }
         let connection = self.connections.get(slot);
-        if connection.is_full() {
+        if connection.is_paused() {
             self.connections.read_again(slot);
         } else if !connection.is_unread {
             // One that is has input to be dealt with first, which an end would cut off.
@@ -216,7 +220,8 @@ impl Server {
 
     fn time_out(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        if matches!(connection.state, State::Http) && !connection.inbound.is_empty() {
+        let is_answered = connection.outbound.is_empty();
+        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
             self.request_timeout(slot);
         } else {
             self.drop_connection(slot);
@@ -225,23 +230,32 @@ impl Server {
 
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
-        let Server { connections, clients, clock, .. } = self;
-        let Some(client) = clients.get(id) else {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get(id) else {
             return;
         };
-        let slot = client.connection;
-        let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
-        match client.protocol.wake(client.heard, clock.now(), &mut out) {
-            Wake::At(time) => clients.wake_at(id, time),
-            Wake::Close(code, reason) => self.fail(slot, code, reason),
+        let heard = match client.link {
+            // What it has sent is left unread until it has read itself: that is no silence of its.
+            Link::Socket(slot) if self.connections.get(slot).is_unread => now,
+            _ => client.heard,
+        };
+        let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
+        match self.clients.speak(id, &mut self.connections, wake) {
+            Some(Wake::At(time)) => self.clients.wake_at(id, time),
+            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
+            None => {}
         }
     }
 
     /// Writes to each connection that has something to be told. Cutting one off may give others
     /// something to be told, which is written in the same turn.
     fn flush(&mut self) {
-        while let Some(slot) = self.connections.next_dirty() {
-            match self.connections.flush(slot) {
+        loop {
+            self.deliver_mail();
+            let Some(slot) = self.connections.next_dirty() else {
+                break;
+            };
+            match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
                 Flush::Over => self.drop_connection(slot),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => {
@@ -298,8 +312,12 @@ impl Server {
             }
             info!("stopping: {} connections to close", self.connections.len());
             self.stop_at = Some(now + self.drain_timeout);
+            self.connections.set_close_timeout(self.drain_timeout);
             self.listeners.close();
             self.crowded.clear();
+            for client in self.clients.polling() {
+                self.dismiss(client);
+            }
             for slot in self.connections.slots() {
                 self.say_goodbye(slot);
             }
@@ -307,36 +325,54 @@ impl Server {
     }
 
     /// What was relayed so far comes first, then the close frame; nothing is half written. That others
-    /// leave is not told any more: everybody leaves.
+    /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
+    /// server's health is, until the others are gone.
     fn say_goodbye(&mut self, slot: u32) {
-        let now = self.clock.now();
-        if let State::WebSocket(client, _) = self.connections.get(slot).state {
-            self.clients.remove(client);
-            let outbound = self.connections.outbound(slot);
-            websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+        let connection = self.connections.get(slot);
+        match connection.state {
+            State::WebSocket(client, _) | State::Probe(client, _) => {
+                self.clients.remove(client);
+                let outbound = self.connections.outbound(slot);
+                websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+            }
+            State::Http if connection.outbound.is_empty() => return,
+            State::Http | State::Parked(_) => {}
+            State::Lingering => return,
         }
-        if !matches!(self.connections.get(slot).state, State::Lingering) {
-            self.connections.linger(slot, now);
-        }
+        self.connections.linger(slot, self.clock.now());
     }
 
     fn is_done(&self) -> bool {
-        self.stop_at.is_some_and(|due| self.connections.len() == 0 || due <= self.clock.now())
+        self.stop_at.is_some_and(|due| self.connections.lingering() == 0 || due <= self.clock.now())
     }
 
     /// Drops a connection, and with it its client.
     fn drop_connection(&mut self, slot: u32) {
-        self.client_gone(slot);
+        self.hang_up(slot);
         self.connections.close(slot);
     }
 
-    /// A connection's client is gone: its users go off line at once.
-    fn client_gone(&mut self, slot: u32) {
-        let Some(client) = self.connections.get(slot).client() else {
-            return;
+    /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
+    /// held request it was; one that only tried it polls on.
+    fn hang_up(&mut self, slot: u32) {
+        let client = match &self.connections.get(slot).state {
+            State::WebSocket(client, _) => *client,
+            State::Parked(parked) => parked.client,
+            &State::Probe(client, _) => return self.probe_failed(slot, client),
+            State::Http | State::Lingering => return,
         };
-        self.connections.get_mut(slot).state = State::Lingering;
+        self.connections.set_state(slot, State::Lingering, self.clock.now());
+        self.client_gone(client);
+    }
+
+    /// A client is gone, however it went: its users go off line at once.
+    fn client_gone(&mut self, client: ClientId) {
         self.clients.remove(client);
+        self.users_gone(client);
+    }
+
+    /// All users that a client holds go off line.
+    fn users_gone(&mut self, client: ClientId) {
         let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
         self.app.gone(client, self.clock.now(), &mut outbox);
     }

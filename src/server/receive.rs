@@ -1,16 +1,14 @@
 //! From bytes to commands: what a turn of the loop does with what one connection sent.
 
-use std::borrow::Cow;
-
 use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
-use super::clients::Outbox;
+use super::clients::{Link, Outbox};
 use super::connection::State;
 use crate::command::Refusal;
 use crate::models::id::ClientId;
-use crate::protocols::{Decoded, Request};
+use crate::protocols::{Decoded, Outgoing, Protocol, Request};
 use crate::websocket::{self, Message, Read, Violation};
 
 impl Server {
@@ -70,14 +68,15 @@ impl Server {
         let mut at = 0;
         while at < input.len() {
             let connection = self.connections.get(slot);
-            if connection.is_full() {
+            if connection.is_paused() {
                 self.connections.read_again(slot);
                 break;
             }
             let rest = &mut input[at..];
             let used = match connection.state {
                 State::Http => self.request(slot, rest),
-                State::WebSocket(client, _) => self.frame(slot, client, rest),
+                State::WebSocket(..) | State::Probe(..) => self.frame(slot, rest),
+                State::Parked(_) => 0,
                 State::Lingering => rest.len(),
             };
             if used == 0 {
@@ -88,18 +87,17 @@ impl Server {
         at
     }
 
-    fn frame(&mut self, slot: u32, client: ClientId, input: &mut [u8]) -> usize {
+    fn frame(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let max_message_size = self.max_message_size;
         let connection = self.connections.get_mut(slot);
-        let State::WebSocket(_, reader) = &mut connection.state else {
+        let (State::WebSocket(client, reader) | State::Probe(client, reader)) = &mut connection.state else {
             return 0;
         };
+        let client = *client;
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
             Ok(Read::Frame { consumed, message }) => {
-                if let Some(heard) = self.clients.get(client).map(|client| &mut client.heard) {
-                    *heard = self.clock.now();
-                }
+                self.clients.heard(client, self.clock.now());
                 if let Some(message) = message {
                     self.message(slot, client, message);
                 }
@@ -114,9 +112,9 @@ impl Server {
 
     fn message(&mut self, slot: u32, client: ClientId, message: Message<'_>) {
         match message {
-            Message::Text(Cow::Borrowed(text)) => self.text(slot, client, text),
-            Message::Text(Cow::Owned(text)) => self.text(slot, client, &text),
-            Message::Binary(_) => self.fail(slot, CloseCode::Unsupported, "text only"),
+            Message::Text(text) if self.connections.get(slot).is_client() => self.text(client, &text),
+            Message::Text(text) => self.probe(slot, client, &text),
+            Message::Binary(_) => self.binary(client),
             Message::Ping(payload) => websocket::write_pong(self.connections.outbound(slot), payload),
             Message::Pong => {}
             Message::Close(code) => self.answer_close(slot, code),
@@ -124,34 +122,58 @@ impl Server {
     }
 
     /// A text message on its way through: decoded, carried out, answered.
-    fn text(&mut self, slot: u32, client: ClientId, text: &str) {
+    pub(super) fn text(&mut self, client: ClientId, text: &str) {
         let Server { connections, clients, app, clock, .. } = self;
-        let Some(protocol) = clients.get(client).map(|client| &mut client.protocol) else {
-            return;
+        let decode = |protocol: &mut Protocol, out: &mut Outgoing| protocol.decode(text, out);
+        let request = match clients.speak(client, connections, decode) {
+            Some(Decoded::Request(request)) => request,
+            Some(decoded) => return self.decoded(client, decoded),
+            None => return,
         };
-        let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
-        let Request { first, command, ticket } = match protocol.decode(text, &mut out) {
-            Decoded::Request(request) => request,
-            Decoded::Done => return,
-            Decoded::Refused(refusal) => return note(slot, refusal),
-            Decoded::Close(code, reason) => return self.fail(slot, code, reason),
-        };
+        let Request { first, command, ticket } = request;
         let now = clock.now();
         let mut outbox = Outbox { connections, clients };
         let first = first.map_or(Ok(()), |command| app.handle(client, command, now, &mut outbox));
         let result = first.and_then(|()| app.handle(client, command, now, &mut outbox));
         if let Err(refusal) = result {
-            note(slot, refusal);
+            note(client, refusal);
         }
-        if let Some(client) = clients.get(client) {
-            let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
-            client.protocol.answer(ticket, result, &mut out);
+        clients.speak(client, connections, |protocol, out| protocol.answer(ticket, result, out));
+    }
+
+    fn binary(&mut self, client: ClientId) {
+        if let Some(client_state) = self.clients.get_mut(client) {
+            let decoded = client_state.protocol.binary();
+            self.decoded(client, decoded);
+        }
+    }
+
+    /// What a message comes to that is no request.
+    fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
+        match decoded {
+            Decoded::Request(_) | Decoded::Done => {}
+            Decoded::Refused(refusal) => note(client, refusal),
+            Decoded::Leave => self.users_gone(client),
+            Decoded::Close(code, reason) => self.close_client(client, code, reason),
+        }
+    }
+
+    /// Closes a client because of what came from it, or did not come.
+    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &str) {
+        match self.clients.get(client).map(|client| &client.link) {
+            Some(&Link::Socket(slot)) => self.fail(slot, code, reason),
+            Some(Link::Polling(_)) => {
+                debug!("client {} is closed: {reason}", client.slot);
+                self.dismiss(client);
+                self.users_gone(client);
+            }
+            None => {}
         }
     }
 
     /// The peer closes: its code goes back to it (RFC 6455, 5.5.1).
     fn answer_close(&mut self, slot: u32, code: Option<CloseCode>) {
-        self.client_gone(slot);
+        self.hang_up(slot);
         websocket::write_close(self.connections.outbound(slot), code, "");
         self.connections.linger(slot, self.clock.now());
     }
@@ -159,14 +181,14 @@ impl Server {
     /// Closes a WebSocket because of what came over it, or did not come.
     pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &str) {
         debug!("connection {slot} is closed with {code}: {reason}");
-        self.client_gone(slot);
+        self.hang_up(slot);
         websocket::write_close(self.connections.outbound(slot), Some(code), reason);
         self.connections.linger(slot, self.clock.now());
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
     fn end_of_input(&mut self, slot: u32) {
-        self.client_gone(slot);
+        self.hang_up(slot);
         self.connections.get_mut(slot).is_eof = true;
         if self.connections.get(slot).outbound.is_empty() {
             self.connections.close(slot);
@@ -176,6 +198,6 @@ impl Server {
     }
 }
 
-fn note(slot: u32, refusal: Refusal) {
-    debug!("connection {slot} is refused: {refusal}");
+fn note(client: ClientId, refusal: Refusal) {
+    debug!("client {} is refused: {refusal}", client.slot);
 }

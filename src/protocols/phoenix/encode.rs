@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::frame::{Version, escaped};
+use super::frame::Version;
 use super::topic::{CHAT, STUDENT, TEACHERS};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
 use crate::protocols::Outgoing;
+use crate::protocols::json::escaped;
 
 /// ElixirChat's `Chat` at its beginning.
 #[derive(Serialize)]

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::command::Refusal;
-use crate::models::id::UserId;
 use crate::protocols::Outgoing;
+use crate::protocols::json::escaped;
 
 /// A reference that was not given.
 pub const NULL: &str = "null";
@@ -99,23 +99,9 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A field of a payload as a user id, or the refusal that its absence deserves.
-pub fn user_id(field: Option<&RawValue>, otherwise: Refusal) -> Result<UserId, Refusal> {
-    field.and_then(|id| serde_json::from_str(id.get()).ok()).ok_or(otherwise)
-}
-
 /// A reference is a string, a number or null.
 fn is_ref(json: &str) -> bool {
     json == NULL || json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
-}
-
-/// JSON's form of a string without the quotes around it.
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        return Cow::Borrowed(text);
-    }
-    let json = serde_json::Value::from(text).to_string();
-    Cow::Owned(json[1..json.len() - 1].to_owned())
 }
 
 /// Writes a frame that answers one of the client's, or follows from it.
@@ -195,11 +181,5 @@ mod tests {
         }
         let missing = v2(r#"[null,null,"t","e"]"#).unwrap();
         assert_eq!(missing.object(), Err(Refusal::InvalidPayload));
-    }
-
-    #[test]
-    fn strings_are_escaped() {
-        assert_eq!(escaped("a\"\\\n"), "a\\\"\\\\\\n");
-        assert_eq!(escaped("chats:é"), "chats:é");
     }
 }

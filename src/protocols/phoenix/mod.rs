@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tungstenite::protocol::frame::coding::CloseCode;
 
+use super::json::user_id;
 use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::{Command, Refusal};
 use crate::event::Event;
@@ -20,7 +21,7 @@ use crate::models::id::Role;
 
 pub use encode::encode;
 pub use frame::Version;
-use frame::{Frame, NULL, user_id};
+use frame::{Frame, NULL};
 use topic::{Joined, Membership, TopicName};
 
 /// The most topics that one socket may have joined at once.

@@ -1,0 +1,203 @@
+//! Socket.IO over Engine.IO: the protocol of node-chat-server's express.io branch, for socket.io-client
+//! 1.x and 2.x (Engine.IO 3) and 3.x and 4.x (Engine.IO 4).
+
+mod encode;
+pub mod engine;
+mod packet;
+
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::json::escaped;
+use super::{Decoded, Outgoing, Request, Wake};
+use crate::command::Refusal;
+use crate::event::Event;
+use crate::models::Millis;
+use crate::models::id::Role;
+
+pub use encode::encode;
+use engine::Revision;
+use packet::{EventPacket, Packet};
+
+/// How often a ping goes out: from the client in Engine.IO 3, from the server in Engine.IO 4.
+const PING_INTERVAL: Millis = 25_000;
+
+/// The event by which an error comes to a client that asked for no acknowledgement. Not `error`, which
+/// some client versions reserve, and which throws where nobody listens.
+pub const ERROR_EVENT: &str = "chat:error";
+
+/// One client's session.
+#[derive(Debug)]
+pub struct SocketIo {
+    revision: Revision,
+    /// Whether the client is in the default namespace. Engine.IO 3 clients are from the beginning.
+    is_connected: bool,
+    /// Binary attachments to come that belong to a packet which was refused.
+    attachments: usize,
+    /// When the server's next ping is due; Engine.IO 4 only.
+    next_ping: Millis,
+    /// What makes the session's id unguessable.
+    secret: u64,
+}
+
+/// What is needed to answer a packet.
+#[derive(Debug)]
+pub struct Ticket<'a> {
+    event: &'a str,
+    ack: Option<&'a str>,
+}
+
+impl SocketIo {
+    /// A session that begins now.
+    pub fn new(revision: Revision, secret: u64, now: Millis) -> SocketIo {
+        let next_ping = now + PING_INTERVAL;
+        SocketIo { revision, is_connected: revision == Revision::V3, attachments: 0, next_ping, secret }
+    }
+
+    /// The revision of Engine.IO that the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// What makes the session's id unguessable.
+    pub fn secret(&self) -> u64 {
+        self.secret
+    }
+
+    /// Opens the session: `0{…}`, and in Engine.IO 3 the default namespace unasked.
+    pub fn open(&self, sid: &str, upgrades: &[&str], max_payload: usize, out: &mut Outgoing) {
+        out(&["0", &self.revision.open_packet(sid, upgrades, max_payload)]);
+        if self.revision == Revision::V3 {
+            out(&["40"]);
+        }
+    }
+
+    /// See [`super::Protocol::decode`].
+    pub fn decode<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
+        let Some((kind, rest)) = text.split_at_checked(1) else {
+            return Decoded::Close(CloseCode::Invalid, "not an Engine.IO packet");
+        };
+        match kind {
+            "4" => self.packet(rest, out),
+            "2" => {
+                out(&["3", rest]);
+                Decoded::Done
+            }
+            // Pong, upgrade and noop: that something came is all that they say here.
+            "3" | "5" | "6" => Decoded::Done,
+            "1" => Decoded::Close(CloseCode::Normal, ""),
+            "b" => self.binary(),
+            _ => Decoded::Close(CloseCode::Invalid, "not an Engine.IO packet"),
+        }
+    }
+
+    /// Binary data: passed over if it belongs to a packet that was refused.
+    pub fn binary(&mut self) -> Decoded<'static> {
+        if self.attachments == 0 {
+            return Decoded::Close(CloseCode::Unsupported, "text only");
+        }
+        self.attachments -= 1;
+        Decoded::Done
+    }
+
+    /// See [`super::Protocol::answer`].
+    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
+        match (ticket.ack, result) {
+            (Some(id), Ok(())) => out(&["43", id, r#"[{"status":"ok"}]"#]),
+            (Some(id), Err(refusal)) => {
+                out(&["43", id, r#"[{"status":"error","reason":""#, refusal.reason(), "\"}]"]);
+            }
+            (None, Ok(())) => {}
+            (None, Err(refusal)) => out(&[
+                "42[\"",
+                ERROR_EVENT,
+                "\",{\"event\":",
+                ticket.event,
+                ",\"reason\":\"",
+                refusal.reason(),
+                "\"}]",
+            ]),
+        }
+    }
+
+    /// See [`super::Protocol::wake`].
+    pub fn wake(&mut self, heard: Millis, now: Millis, out: &mut Outgoing) -> Wake {
+        let deadline = heard + PING_INTERVAL + self.revision.ping_timeout();
+        if deadline <= now {
+            return Wake::Close(CloseCode::Away, "ping timeout");
+        }
+        if self.revision == Revision::V3 {
+            return Wake::At(deadline);
+        }
+        if self.next_ping <= now {
+            out(&["2"]);
+            self.next_ping = now + PING_INTERVAL;
+        }
+        Wake::At(deadline.min(self.next_ping))
+    }
+
+    /// See [`super::Protocol::wants`]. `ready` is for the teacher alone, as in node-chat-server.
+    pub fn wants(&self, event: &Event<'_>) -> bool {
+        self.is_connected && !matches!(event, Event::ChatReady { to: Role::Student, .. })
+    }
+
+    fn packet<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
+        match Packet::parse(text) {
+            Some(Packet::Connect { namespace }) => self.connect(namespace, out),
+            Some(Packet::Disconnect { namespace: "/" }) => {
+                self.is_connected = false;
+                Decoded::Leave
+            }
+            Some(Packet::Event(event)) => self.event(event, out),
+            Some(Packet::Binary { attachments, ack }) => {
+                self.attachments = attachments;
+                let ticket = Ticket { event: "null", ack };
+                self.answer(ticket, Err(Refusal::BinaryData), out);
+                Decoded::Refused(Refusal::BinaryData)
+            }
+            Some(Packet::Disconnect { .. } | Packet::Other) => Decoded::Done,
+            None => Decoded::Close(CloseCode::Invalid, "not a Socket.IO packet"),
+        }
+    }
+
+    fn connect(&mut self, namespace: &str, out: &mut Outgoing) -> Decoded<'static> {
+        if namespace != "/" {
+            let error = self.revision.invalid_namespace();
+            out(&["44", &escaped(namespace), ",", error]);
+            return Decoded::Refused(Refusal::UnmatchedTopic);
+        }
+        self.is_connected = true;
+        match self.revision {
+            Revision::V3 => out(&["40"]),
+            // Clients show this id to each other, so it is not the one that opens the session.
+            Revision::V4 => {
+                out(&["40{\"sid\":\"", &format!("{:016x}", engine::public_id(self.secret)), "\"}"]);
+            }
+        }
+        Decoded::Done
+    }
+
+    fn event<'a>(&mut self, packet: EventPacket<'a>, out: &mut Outgoing) -> Decoded<'a> {
+        let ticket = Ticket { event: packet.name, ack: packet.ack };
+        let command = if packet.namespace != "/" || !self.is_connected {
+            Err(Refusal::NotConnected)
+        } else if packet.is("ping") {
+            out(&["42[\"pong\"]"]);
+            if ticket.ack.is_some() {
+                self.answer(ticket, Ok(()), out);
+            }
+            return Decoded::Done;
+        } else {
+            packet.command()
+        };
+        match command {
+            Ok((first, command)) => {
+                let ticket = super::Ticket::SocketIo(ticket);
+                Decoded::Request(Request { first, command, ticket })
+            }
+            Err(refusal) => {
+                self.answer(ticket, Err(refusal), out);
+                Decoded::Refused(refusal)
+            }
+        }
+    }
+}

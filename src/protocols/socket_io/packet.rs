@@ -1,0 +1,232 @@
+//! Socket.IO packets from a client: protocol revision 4 (Engine.IO 3) and 5 (Engine.IO 4), which are the
+//! same but for the connect packet.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::command::{Command, Refusal};
+use crate::models::id::{Role, UserId};
+use crate::protocols::json::user_id;
+
+/// A packet, without the Engine.IO type before it.
+#[derive(Debug)]
+pub enum Packet<'a> {
+    Connect {
+        namespace: &'a str,
+    },
+    Disconnect {
+        namespace: &'a str,
+    },
+    Event(EventPacket<'a>),
+    /// An event with attachments, which follow as messages of their own.
+    Binary {
+        attachments: usize,
+        ack: Option<&'a str>,
+    },
+    /// An acknowledgement or an error, of which this server expects none.
+    Other,
+}
+
+/// An event with its first argument, the only one that node-chat-server looks at.
+#[derive(Debug)]
+pub struct EventPacket<'a> {
+    pub namespace: &'a str,
+    /// The acknowledgement that is asked for: digits.
+    pub ack: Option<&'a str>,
+    /// The event's name as JSON, quotes and all.
+    pub name: &'a str,
+    data: Option<&'a RawValue>,
+}
+
+/// The name and the first argument; the usual case, without a list to allocate.
+#[derive(Deserialize)]
+struct Arguments<'a>(#[serde(borrow)] &'a RawValue, #[serde(borrow, default)] Option<&'a RawValue>);
+
+/// The fields that events carry.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, rename = "userId")]
+    user: Option<&'a RawValue>,
+    #[serde(borrow, rename = "teacherId")]
+    teacher: Option<&'a RawValue>,
+    #[serde(borrow, rename = "chatId")]
+    chat: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+}
+
+impl<'a> Packet<'a> {
+    /// Reads `type[attachments-][/namespace,][ack]json`; `None` if it is not of this form.
+    pub fn parse(text: &'a str) -> Option<Packet<'a>> {
+        let (kind, rest) = text.split_at_checked(1)?;
+        let is_binary = matches!(kind, "5" | "6");
+        let (attachments, rest) = if is_binary { rest.split_once('-')? } else { ("0", rest) };
+        let (namespace, rest) = match rest.strip_prefix('/') {
+            Some(_) => rest.split_once(',').unwrap_or((rest, "")),
+            None => ("/", rest),
+        };
+        // A namespace may carry a query, which is for nobody here.
+        let namespace = namespace.split('?').next().unwrap_or_default();
+        let (ack, json) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
+        let ack = (!ack.is_empty() && ack.len() <= 20).then_some(ack);
+        match kind {
+            "0" => Some(Packet::Connect { namespace }),
+            "1" => Some(Packet::Disconnect { namespace }),
+            "2" => EventPacket::parse(namespace, ack, json).map(Packet::Event),
+            "3" | "4" => Some(Packet::Other),
+            "5" | "6" => Some(Packet::Binary { attachments: attachments.parse().ok()?, ack }),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> EventPacket<'a> {
+    fn parse(namespace: &'a str, ack: Option<&'a str>, json: &'a str) -> Option<EventPacket<'a>> {
+        let (name, data) = match serde_json::from_str(json) {
+            Ok(Arguments(name, data)) => (name, data),
+            Err(_) => {
+                let arguments: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+                (*arguments.first()?, arguments.get(1).copied())
+            }
+        };
+        let name = name.get();
+        name.starts_with('"').then_some(EventPacket { namespace, ack, name, data })
+    }
+
+    /// Whether this is the event of that name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(name)
+    }
+
+    /// The commands that the event stands for: what has to happen first, and what it is about.
+    pub fn command(&self) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+        match self.name.trim_matches('"') {
+            "chat:teacher:send" => self.send(Role::Teacher),
+            "chat:student:send" => self.send(Role::Student),
+            "chat:teacher:joined" => self.joined(Role::Teacher),
+            "chat:student:joined" => self.joined(Role::Student),
+            "chat:teacher:terminate" => self.terminate(Role::Teacher),
+            "chat:student:terminate" => self.terminate(Role::Student),
+            "presence:claim_student" => {
+                let teacher = user_id(self.fields()?.teacher, Refusal::InvalidTeacherId)?;
+                Ok((None, Command::ClaimStudent { teacher }))
+            }
+            "presence:teacher:connect" => {
+                Ok((None, Command::ConnectTeacher { user: self.user(Role::Teacher)? }))
+            }
+            // Connected and ready in one.
+            "presence:student:connect" => {
+                let user = self.user(Role::Student)?;
+                Ok((Some(Command::ConnectStudent { user: user.clone() }), Command::StudentReady { user }))
+            }
+            "presence:student:disconnect" => {
+                let user = self.user(Role::Student)?;
+                Ok((None, Command::Disconnect { role: Role::Student, user }))
+            }
+            _ => Err(Refusal::UnknownEvent),
+        }
+    }
+
+    fn send(&self, from: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+        let chat = chat_id(&self.fields()?)?;
+        Ok((None, Command::Send { chat, from, payload: self.object()? }))
+    }
+
+    fn joined(&self, role: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+        let fields = self.fields()?;
+        let chat = chat_id(&fields)?;
+        let user = user_id(fields.user, Refusal::InvalidUserId)?;
+        Ok((Some(Command::OpenChat { chat, role, user }), Command::EnterChat { chat, role }))
+    }
+
+    fn terminate(&self, by: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+        Ok((None, Command::Terminate { chat: chat_id(&self.fields()?)?, by }))
+    }
+
+    /// The user of a presence event, whose role has to be the event's if it is given.
+    fn user(&self, role: Role) -> Result<UserId, Refusal> {
+        let fields = self.fields()?;
+        if fields.role.is_some_and(|given| given.get().trim_matches('"') != role.name()) {
+            return Err(Refusal::WrongRole);
+        }
+        user_id(fields.user, Refusal::InvalidUserId)
+    }
+
+    fn fields(&self) -> Result<Fields<'a>, Refusal> {
+        serde_json::from_str(self.object()?).map_err(|_| Refusal::InvalidPayload)
+    }
+
+    fn object(&self) -> Result<&'a str, Refusal> {
+        self.data.map(RawValue::get).filter(|data| data.starts_with('{')).ok_or(Refusal::InvalidPayload)
+    }
+}
+
+fn chat_id(fields: &Fields<'_>) -> Result<Uuid, Refusal> {
+    let chat = fields.chat.as_deref().ok_or(Refusal::InvalidChatId)?;
+    Uuid::try_parse(chat).map_err(|_| Refusal::UnknownChat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> EventPacket<'_> {
+        match Packet::parse(text) {
+            Some(Packet::Event(event)) => event,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn events_with_and_without_namespace_ack_and_arguments() {
+        let packet = event(r#"2/admin,17["a:b",{"x":1},2,3]"#);
+        assert_eq!((packet.namespace, packet.ack, packet.name), ("/admin", Some("17"), "\"a:b\""));
+        assert_eq!(packet.object(), Ok("{\"x\":1}"));
+        let packet = event(r#"2["ping",null]"#);
+        assert_eq!((packet.namespace, packet.ack, packet.is("ping")), ("/", None, true));
+        assert!(event(r#"2["ping"]"#).data.is_none());
+    }
+
+    #[test]
+    fn connect_and_disconnect_name_a_namespace() {
+        for (text, expected) in [("0", "/"), ("0{\"token\":1}", "/"), ("0/a,{}", "/a"), ("0/a?b=1", "/a")] {
+            let Some(Packet::Connect { namespace }) = Packet::parse(text) else { panic!("{text}") };
+            assert_eq!(namespace, expected, "{text}");
+        }
+        assert!(matches!(Packet::parse("1"), Some(Packet::Disconnect { namespace: "/" })));
+    }
+
+    #[test]
+    fn binary_packets_say_how_much_follows() {
+        let packet = Packet::parse(r#"52-/a,7["x",{"_placeholder":true,"num":0}]"#);
+        assert!(matches!(packet, Some(Packet::Binary { attachments: 2, ack: Some("7") })));
+    }
+
+    #[test]
+    fn what_is_no_packet() {
+        for text in ["", "9", "2", "2{}", "2[]", "2[1]", "2[\"a\"", "5[]", "5x-[]", "é", "2null"] {
+            assert!(Packet::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_command_has_what_it_needs_or_is_refused() {
+        let refusal = |text| event(text).command().map(|_| ()).unwrap_err();
+        for (text, expected) in [
+            (r#"2["presence:claim_student",null]"#, Refusal::InvalidPayload),
+            (r#"2["presence:claim_student"]"#, Refusal::InvalidPayload),
+            (r#"2["presence:claim_student",{}]"#, Refusal::InvalidTeacherId),
+            (r#"2["presence:teacher:connect",{"role":"teacher"}]"#, Refusal::InvalidUserId),
+            (r#"2["presence:teacher:connect",{"userId":1,"role":"student"}]"#, Refusal::WrongRole),
+            (r#"2["chat:teacher:send",{"message":"x"}]"#, Refusal::InvalidChatId),
+            (r#"2["chat:teacher:send",{"chatId":"1"}]"#, Refusal::UnknownChat),
+            (r#"2["chat:teacher:send",{"chatId":1}]"#, Refusal::InvalidPayload),
+            (r#"2["nonsense",{}]"#, Refusal::UnknownEvent),
+        ] {
+            assert_eq!(refusal(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How a client is reached that asks over HTTP: messages wait for its next request, and a request waits
+//! for the next message.
+
+use std::collections::VecDeque;
+
+/// What waits for a polling client, and the request that waits for it.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    messages: VecDeque<Box<str>>,
+    /// Bytes of all messages.
+    bytes: usize,
+    /// The connection whose request is held until there is something to answer it with.
+    pub parked: Option<u32>,
+    /// A WebSocket is being tried in place of the requests, which are not held meanwhile.
+    pub is_upgrading: bool,
+}
+
+impl Mailbox {
+    /// Appends a message that consists of these parts.
+    pub fn push(&mut self, parts: &[&str]) {
+        let message = parts.concat();
+        self.bytes += message.len();
+        self.messages.push_back(message.into());
+    }
+
+    /// Takes all messages.
+    pub fn take(&mut self) -> VecDeque<Box<str>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+}
