@@ -185,6 +185,8 @@ impl Conversation {
     pub fn close(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.closing, true) {
             self.stats.last_progress = now;
+            // Whoever has no students of its own cannot know when the last one is served.
+            self.claims &= self.users.len() > self.teachers;
             while let Some(key) = self.idle_chats.pop_front() {
                 self.terminate(key);
             }

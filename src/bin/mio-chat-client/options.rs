@@ -1,5 +1,7 @@
 //! The command line: node-chat-client's spellings and their kebab-case twins.
 
+mod compare;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::protocols::Mode;
+
+pub use compare::Comparison;
 
 /// What `--help` prints.
 pub const HELP: &str = include_str!("help.txt");
@@ -20,6 +24,7 @@ const MAX_MESSAGE_SIZE: usize = 1 << 20;
 pub enum Request {
     Help,
     Version,
+    Compare(Comparison),
     Run(Box<Options>),
 }
 
@@ -53,9 +58,13 @@ pub struct Options {
     pub server_pid: Option<u32>,
     pub output: Output,
     pub report: Option<PathBuf>,
+    /// Where the summary and its curves are kept for a comparison.
+    pub save: Option<PathBuf>,
     pub quiet: bool,
     /// How long the run may go without any progress.
     pub timeout: Duration,
+    /// How long the run may take in all.
+    pub time_limit: Option<Duration>,
 }
 
 impl Default for Options {
@@ -77,8 +86,10 @@ impl Default for Options {
             server_pid: None,
             output: Output::Text,
             report: None,
+            save: None,
             quiet: false,
             timeout: Duration::from_secs(60),
+            time_limit: None,
         }
     }
 }
@@ -94,6 +105,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Request, String> {
         match arg {
             Short('h') | Long("help") => return Ok(Request::Help),
             Short('V') | Long("version") => return Ok(Request::Version),
+            Value(word) if word == "compare" => return compare::parse(&mut parser).map(Request::Compare),
             Long(name) => {
                 let name = name.to_owned();
                 set(&mut options, &name, &mut parser).map_err(|e| format!("--{name}: {e}"))?;
@@ -128,8 +140,10 @@ fn set(options: &mut Options, name: &str, parser: &mut lexopt::Parser) -> Result
         "serverPid" | "server-pid" => options.server_pid = Some(value(parser)?),
         "output" => options.output = value(parser)?,
         "report" => options.report = Some(raw(parser)?.into()),
+        "save" => options.save = Some(raw(parser)?.into()),
         "quiet" => options.quiet = true,
         "timeout" => options.timeout = seconds(parser)?,
+        "timeLimit" | "time-limit" => options.time_limit = Some(seconds(parser)?),
         _ => return Err("no such option".into()),
     }
     Ok(())

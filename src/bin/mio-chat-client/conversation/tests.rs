@@ -100,6 +100,27 @@ fn a_whole_chat_serves_the_student() {
 }
 
 #[test]
+fn students_come_back_until_the_time_is_up() {
+    let options = Options { duration: Some(Duration::from_secs(1)), ..count(1) };
+    let mut stage = Play::in_chat(options);
+    stage.conversation.terminate(0);
+    stage.chat(STUDENT, "chat:terminated", "{}");
+    assert!(stage.sent(STUDENT).contains("student:ready"));
+    stage.chat(TEACHER, "chat:terminated", "{}");
+    for (user, topic) in [(TEACHER, "presence:teachers"), (STUDENT, "presence:student:1")] {
+        let event = if user == TEACHER { "new:chat:1" } else { "new:chat" };
+        stage.say(
+            user,
+            &format!(r#"{{"topic":"{topic}","event":"{event}","payload":{{"id":"8"}},"ref":null}}"#),
+        );
+    }
+    stage.conversation.close(stage.now);
+    stage.sent(STUDENT);
+    stage.say(STUDENT, r#"{"topic":"chats:8","event":"chat:terminated","payload":{},"ref":null}"#);
+    assert!(stage.sent(STUDENT).contains(r#""topic":"presence:student:1","event":"phx_leave""#));
+}
+
+#[test]
 fn what_was_not_said_is_an_error_of_its_kind() {
     for (payload, kind) in [
         (r#"{"message":"Message from teacher: 2"}"#, "out_of_order"),
@@ -162,6 +183,22 @@ fn teachers_claim_while_there_is_room_and_somebody_waits() {
     assert_eq!(claims(&mut stage), 1);
     let mut full = Play::in_chat(Options { students_per_teacher: 1, ..count(1) });
     assert_eq!(claims(&mut full), 0);
+}
+
+#[test]
+fn teachers_without_students_of_their_own_claim_until_the_time_is_up() {
+    let now = Instant::now();
+    let mut conversation = Conversation::new(&Options { teachers: 1, students: 0, ..count(1) }, now);
+    conversation.opened(TEACHER, now);
+    conversation.text(TEACHER, r#"{"topic":"presence:teachers","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}"#, now);
+    let claims = |conversation: &mut Conversation| {
+        let before = conversation.outbox.pending(TEACHER).len();
+        conversation.claim_all();
+        conversation.outbox.pending(TEACHER).len() > before
+    };
+    assert!(claims(&mut conversation));
+    conversation.close(now);
+    assert!(!claims(&mut conversation) && conversation.is_over());
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub connections: usize,
     pub server: Option<Track>,
     pub client: Option<Track>,
+    /// From when to when everybody was in a chat, in seconds since the run began.
+    pub steady: Option<(f64, f64)>,
     /// Why the run ended before its time.
     pub aborted: Option<String>,
 }
@@ -60,6 +62,8 @@ struct Run<'a> {
     /// Heartbeats sent since the run began.
     beats: u64,
     everybody_ready: Option<Instant>,
+    everybody_assigned: Option<Instant>,
+    closing: Option<Instant>,
     students_gone: Option<Instant>,
 }
 
@@ -85,6 +89,8 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
         samples: Every { period: SAMPLE_INTERVAL, next: began },
         beats: 0,
         everybody_ready: None,
+        everybody_assigned: None,
+        closing: None,
         students_gone: None,
     };
     let mut events = Events::with_capacity(EVENTS);
@@ -138,7 +144,11 @@ impl Run<'_> {
                 self.driver.conversation.begin_pings(now);
             }
         }
+        if self.driver.conversation.stats.assigned.len() >= self.options.students as u64 {
+            self.everybody_assigned.get_or_insert(now);
+        }
         if self.time_is_up(now) && !self.options.idle {
+            self.closing.get_or_insert(now);
             self.driver.conversation.close(now);
         }
     }
@@ -169,6 +179,9 @@ impl Run<'_> {
         }
         if !self.options.idle && conversation.is_over() {
             return Some(Ok(()));
+        }
+        if let Some(limit) = self.options.time_limit.filter(|limit| now - self.began > *limit) {
+            return Some(Err(format!("cut at {} s: {}", limit.as_secs_f64(), conversation.standing())));
         }
         let none_left = counts.teachers_lost == self.options.teachers;
         let cannot_begin = counts.teachers_joined < self.options.teachers && counts.teachers_lost > 0;
@@ -261,6 +274,8 @@ impl Run<'_> {
                 track
             })
         };
+        let since = |moment: Instant| (moment - self.began).as_secs_f64();
+        let steady = self.everybody_assigned.zip(self.closing).map(|(from, to)| (since(from), since(to)));
         let stats = self.driver.conversation.stats;
         Outcome {
             connections: stats.connect.len() as usize,
@@ -269,6 +284,7 @@ impl Run<'_> {
             ended,
             server: finish(self.server),
             client: finish(self.client),
+            steady,
             aborted,
         }
     }
