@@ -99,6 +99,10 @@ impl Phoenix {
                 self.replace(replaced, &topic, out);
                 if result.is_ok() {
                     let join_ref = (refs.0 != NULL).then(|| refs.0.into());
+                    if self.joined.is_empty() {
+                        // A student who waits has joined one topic: no room for four.
+                        self.joined.reserve_exact(1);
+                    }
                     self.joined.push(Joined { membership, join_ref });
                 }
                 self.reply(refs, &topic, result, out);
