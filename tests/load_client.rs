@@ -43,6 +43,44 @@ fn every_student_is_served_in_both_versions() {
 }
 
 #[test]
+fn every_student_is_served_over_socket_io() {
+    for mode in ["socket.io", "node", "socket.io-4"] {
+        let summary = serve(mode, "", &["--messageCount", "10"]);
+        assert_eq!(summary["mode"], mode);
+        assert_eq!(summary["students_served"], 60);
+        assert_eq!(summary["chats"], 60);
+        assert_eq!(summary["messages"], 60 * 10 * 2);
+        assert_eq!(summary["round_trip_us"]["count"], 600);
+        assert_eq!(summary["errors"], serde_json::json!({}));
+    }
+}
+
+#[test]
+fn students_come_back_over_socket_io_and_long_messages_arrive_whole() {
+    let summary =
+        serve("socket.io", "/", &["--duration", "0.5", "--messageCount", "1", "--message-size", "30000"]);
+    assert!(summary["chats"].as_u64() > Some(60), "{summary}");
+}
+
+#[test]
+fn an_idle_crowd_over_socket_io_connects_and_holds() {
+    for mode in ["socket.io", "socket.io-4"] {
+        let summary = serve(mode, "", &["--idle", "--duration", "0.3"]);
+        assert_eq!(summary["connections"], 64);
+    }
+}
+
+#[test]
+fn pings_are_answered_and_counted() {
+    let summary = serve("ping", "", &["--messageCount", "25"]);
+    assert_eq!(summary["connections"], 4);
+    assert_eq!(summary["messages"], 4 * 25);
+    assert_eq!(summary["round_trip_us"]["count"], 4 * 25);
+    let summary = serve("ping", "", &["--duration", "0.3"]);
+    assert!(summary["messages"].as_u64() >= Some(4), "{summary}");
+}
+
+#[test]
 fn long_messages_arrive_whole() {
     let summary = serve("elixir", "/ws", &["--message-size", "30000", "--messageCount", "5"]);
     assert_eq!(summary["messages"], 60 * 5 * 2);
@@ -73,9 +111,16 @@ fn an_idle_crowd_connects_and_holds() {
 
 #[test]
 fn teachers_and_students_may_be_two_processes() {
+    for (mode, path) in [("elixir", "/ws"), ("socket.io", "")] {
+        meet_in_two_processes(mode, path);
+    }
+}
+
+fn meet_in_two_processes(mode: &str, path: &str) {
     let server = Server::start(&[]);
-    let url = format!("ws://{}/ws", server.address);
-    let half = |crowd: &[&str]| client(&[&["--url", &url, "--messageCount", "3"], crowd].concat());
+    let url = format!("ws://{}{path}", server.address);
+    let common = ["--mode", mode, "--url", &url, "--messageCount", "3"];
+    let half = |crowd: &[&str]| client(&[&common[..], crowd].concat());
     std::thread::scope(|scope| {
         let teachers = scope.spawn(|| half(&["--numTeachers", "2", "--numStudents", "0"]));
         let students = scope.spawn(|| half(&["--numTeachers", "0", "--numStudents", "20"]));

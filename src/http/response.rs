@@ -48,6 +48,22 @@ impl Response {
         Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into_bytes() }
     }
 
+    /// A response that is a script which calls a function with a JSON value. It begins with a comment, so
+    /// that the function's name cannot be the beginning of something else, and says that it is a file.
+    pub fn script(function: &str, json: &str) -> Response {
+        // Two characters that JSON allows in strings and JavaScript did not.
+        let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+        let body = format!("/**/{function}({json});").into_bytes();
+        let content_type = "text/javascript; charset=utf-8";
+        Response { status: Status::OK, content_type, headers: Vec::new(), body }
+            .with("Content-Disposition", "attachment; filename=f.txt")
+    }
+
+    /// Keeps caches from storing the response, and browsers from guessing at what it is.
+    pub fn uncached(self) -> Response {
+        self.with("Cache-Control", "no-cache, no-store").with("X-Content-Type-Options", "nosniff")
+    }
+
     /// Adds a header.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         self.headers.push((name, value.into()));

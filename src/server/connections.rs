@@ -10,6 +10,7 @@ use slab::Slab;
 use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
 use crate::models::Millis;
+use crate::protocols::bayeux::LIFETIME;
 
 /// How long a request may take, and with it an upgrade.
 const HEAD_TIMEOUT: Millis = 10_000;
@@ -240,6 +241,7 @@ impl Connections {
         let timeout = match connection.state {
             State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
             State::Http | State::Probe(..) => HEAD_TIMEOUT,
+            State::Bayeux(..) => LIFETIME,
             State::WebSocket(..) | State::Parked(_) => return None,
             State::Lingering => self.close_timeout,
         };

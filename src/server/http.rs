@@ -35,6 +35,10 @@ impl Server {
                 Some(response) => response,
                 None => return used,
             },
+            Route::Bayeux => match self.bayeux(slot, &request) {
+                Some(response) => response,
+                None => return used,
+            },
         };
         self.respond(slot, &request, &response);
         used

@@ -5,10 +5,12 @@
 //! door. Writing comes last, so that one write carries all that a turn has for a connection, also what
 //! timers add.
 
+mod bayeux;
 mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
@@ -16,6 +18,7 @@ mod polling;
 mod receive;
 mod timers;
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -69,6 +72,8 @@ pub struct Server {
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
+    /// Bayeux clients by clientId.
+    client_ids: HashMap<Box<str>, ClientId>,
     app: App,
     max_connections: usize,
     max_message_size: usize,
@@ -103,6 +108,7 @@ impl Server {
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
+            client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
             max_connections,
             max_message_size: options.max_message_size,
@@ -242,6 +248,10 @@ impl Server {
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
         match self.clients.speak(id, &mut self.connections, wake) {
             Some(Wake::At(time)) => self.clients.wake_at(id, time),
+            Some(Wake::Answer) => {
+                self.answer_held(id);
+                self.wake(id);
+            }
             Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
             None => {}
         }
@@ -258,13 +268,20 @@ impl Server {
             match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
                 Flush::Over => self.drop_connection(slot),
-                Flush::Blocked if self.connections.is_too_far_behind(slot) => {
-                    debug!("connection {slot} reads too slowly and is cut off");
-                    self.drop_connection(slot);
-                }
+                Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
                 Flush::Blocked => {}
             }
         }
+    }
+
+    /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
+    /// if it could outlive the connection.
+    fn cut_off(&mut self, slot: u32) {
+        debug!("connection {slot} reads too slowly and is cut off");
+        if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
+            self.client_gone(client);
+        }
+        self.drop_connection(slot);
     }
 
     fn crowd(&mut self, listener: usize) {
@@ -315,7 +332,7 @@ impl Server {
             self.connections.set_close_timeout(self.drain_timeout);
             self.listeners.close();
             self.crowded.clear();
-            for client in self.clients.polling() {
+            for client in self.clients.ids() {
                 self.dismiss(client);
             }
             for slot in self.connections.slots() {
@@ -330,8 +347,7 @@ impl Server {
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
-            State::WebSocket(client, _) | State::Probe(client, _) => {
-                self.clients.remove(client);
+            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
                 let outbound = self.connections.outbound(slot);
                 websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
             }
@@ -355,20 +371,39 @@ impl Server {
     /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
     /// held request it was; one that only tried it polls on.
     fn hang_up(&mut self, slot: u32) {
-        let client = match &self.connections.get(slot).state {
-            State::WebSocket(client, _) => *client,
-            State::Parked(parked) => parked.client,
-            &State::Probe(client, _) => return self.probe_failed(slot, client),
-            State::Http | State::Lingering => return,
-        };
-        self.connections.set_state(slot, State::Lingering, self.clock.now());
-        self.client_gone(client);
+        match self.connections.set_state(slot, State::Lingering, self.clock.now()) {
+            State::WebSocket(client, _) => self.client_gone(client),
+            State::Parked(parked) => self.poll_lost(parked.client),
+            State::Probe(client, _) => self.probe_failed(client),
+            State::Bayeux(Some(client), _) => self.unbind(client),
+            State::Bayeux(None, _) | State::Http | State::Lingering => {}
+        }
+    }
+
+    /// A request that was held is lost. That ends an Engine.IO session, and no Bayeux client.
+    fn poll_lost(&mut self, client: ClientId) {
+        match self.clients.get(client).map(|client| &client.protocol) {
+            Some(Protocol::Bayeux(_)) => self.unbind(client),
+            _ => self.client_gone(client),
+        }
     }
 
     /// A client is gone, however it went: its users go off line at once.
     fn client_gone(&mut self, client: ClientId) {
-        self.clients.remove(client);
+        self.remove_client(client);
         self.users_gone(client);
+    }
+
+    fn remove_client(&mut self, client: ClientId) {
+        if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
+            self.client_ids.remove(bayeux.id());
+        }
+    }
+
+    /// Whether there are so many clients that no session may begin which holds no connection. Requests come
+    /// and go faster than sessions expire.
+    fn has_no_room(&self) -> bool {
+        self.clients.len() >= self.max_connections.saturating_mul(2)
     }
 
     /// All users that a client holds go off line.

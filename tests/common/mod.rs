@@ -3,6 +3,7 @@
 
 pub mod phoenix;
 pub mod raw;
+pub mod socket_io;
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};

@@ -154,6 +154,13 @@ fn settle(mut options: Options) -> Result<Options, String> {
     if options.url.is_empty() {
         options.url = options.mode.default_url().to_owned();
     }
+    options.url = options.mode.whole_url(&options.url);
+    if options.mode == Mode::Ping {
+        if options.rate.is_some() || options.message_size > 0 {
+            return Err("--mode ping: a ping has neither a --rate nor a --message-size".into());
+        }
+        options.students = 0;
+    }
     if options.message_count.is_none() && options.duration.is_none() {
         options.message_count = Some(50);
     }
@@ -249,6 +256,8 @@ mod tests {
     fn a_mode_brings_its_own_url() {
         let url = run("--mode phoenix-v2").unwrap().url;
         assert_eq!(url, "ws://localhost:4000/ws/websocket?vsn=2.0.0");
+        let url = run("--mode node").unwrap().url;
+        assert_eq!(url, "ws://localhost:4000/socket.io/?EIO=3&transport=websocket");
     }
 
     #[test]
@@ -259,6 +268,8 @@ mod tests {
             ("--rate NaN", "--rate"),
             ("--output xml", "--output"),
             ("--mode smoke", "--mode"),
+            ("--mode ping --rate 5", "--mode ping"),
+            ("--mode ping --numTeachers 0", "nothing to do"),
             ("--what", "--what"),
             ("--report", "--report"),
             ("stray", "stray"),

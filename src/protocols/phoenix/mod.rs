@@ -94,7 +94,7 @@ impl Phoenix {
         match self.plan(&frame) {
             Ok((first, command, action)) => {
                 let ticket = super::Ticket::Phoenix(Ticket { refs, topic: frame.topic, action });
-                Decoded::Request(Request { first, command, ticket })
+                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
             }
             Err(refusal) => {
                 self.reply(refs, &frame.topic, Err(refusal), out);

@@ -21,6 +21,10 @@ use packet::{EventPacket, Packet};
 /// How often a ping goes out: from the client in Engine.IO 3, from the server in Engine.IO 4.
 const PING_INTERVAL: Millis = 25_000;
 
+/// The packets with which a session says its last, or nothing at all.
+pub const CLOSE: &str = "1";
+pub const NOOP: &str = "6";
+
 /// The event by which an error comes to a client that asked for no acknowledgement. Not `error`, which
 /// some client versions reserve, and which throws where nobody listens.
 pub const ERROR_EVENT: &str = "chat:error";
@@ -192,7 +196,7 @@ impl SocketIo {
         match command {
             Ok((first, command)) => {
                 let ticket = super::Ticket::SocketIo(ticket);
-                Decoded::Request(Request { first, command, ticket })
+                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
             }
             Err(refusal) => {
                 self.answer(ticket, Err(refusal), out);

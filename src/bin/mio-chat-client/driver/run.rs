@@ -12,8 +12,6 @@ use crate::progress::Progress;
 use crate::stats::{Sample, Stats};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
-/// phoenix.js's own.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// How long teachers may take to hear of the end when all students have.
 const GRACE: Duration = Duration::from_secs(1);
 /// Polls count in milliseconds; what is due sooner is waited for without sleeping.
@@ -107,6 +105,8 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
             break Some(e);
         }
     };
+    // The last words, such as a leave that nobody answers.
+    run.driver.flush();
     Ok(run.outcome(aborted))
 }
 
@@ -140,6 +140,9 @@ impl Run<'_> {
         if teachers_in && students_in && self.everybody_ready.is_none() {
             self.everybody_ready = Some(now);
             self.mark(|track| &mut track.connected);
+            if !self.options.idle {
+                self.driver.conversation.begin_pings(now);
+            }
         }
         if self.driver.conversation.stats.assigned.len() >= self.options.students as u64 {
             self.everybody_assigned.get_or_insert(now);
@@ -201,7 +204,7 @@ impl Run<'_> {
     /// Sends each connection a heartbeat in its turn, so that they never come all at once.
     fn heartbeats(&mut self, now: Instant) {
         let users = self.driver.conversation.users.len() as u64;
-        let turns = (now - self.began).as_secs_f64() / HEARTBEAT_INTERVAL.as_secs_f64();
+        let turns = (now - self.began).as_secs_f64() / self.options.mode.heartbeat_interval().as_secs_f64();
         let due = (turns * users as f64) as u64;
         while self.beats < due {
             self.driver.conversation.heartbeat((self.beats % users) as usize);
