@@ -156,7 +156,9 @@ arrivals() {
         crowd "$url" "$before" --numTeachers 10
         measure "$folder/heartbeats.json" "$server" "$url" --idle --duration 2 --numTeachers 0 --numStudents 1 \
             --idStart "$before"
-        rest=$(calc "($(figure "$folder/heartbeats.json" server_cpu_seconds)) / ($(figure "$folder/heartbeats.json" seconds))")
+        cpu=$(figure "$folder/heartbeats.json" server_cpu_seconds)
+        seconds=$(figure "$folder/heartbeats.json" seconds)
+        rest=$(calc "($cpu) / ($seconds)")
         # At the same pace in both: where arrivals come more densely, several share a turn of the server's loop. Slowly,
         # because with so many ports in use the client's kernel searches long for a free one.
         measure "$folder/arrivals-$before.json" "$server" "$url" --idle --duration 0.1 --numTeachers 0 \
