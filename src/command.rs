@@ -47,7 +47,7 @@ impl Command<'_> {
     }
 }
 
-/// Why a request is not carried out. Nothing has changed when one is returned.
+/// Why a command is not carried out. It has changed nothing then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The topic or channel is not joined, or there is none of that name.

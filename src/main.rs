@@ -1,6 +1,8 @@
 //! The server's binary: options, log, run.
 
 use std::error::Error;
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use mio_chat_server::options::{self, Invocation};
@@ -11,14 +13,14 @@ fn main() -> ExitCode {
     let invocation = match options::parse(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
         Ok(invocation) => invocation,
         Err(error) => {
-            eprintln!("mio-chat-server: {error}");
+            say(io::stderr(), format_args!("mio-chat-server: {error}\n"));
             return ExitCode::from(2);
         }
     };
     match run(invocation) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mio-chat-server: {error}");
+            say(io::stderr(), format_args!("mio-chat-server: {error}\n"));
             ExitCode::FAILURE
         }
     }
@@ -28,18 +30,23 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     let options = match invocation {
         Invocation::Run(options) => options,
         Invocation::Help => {
-            print!("{}", options::HELP);
+            say(io::stdout(), format_args!("{}", options::HELP));
             return Ok(());
         }
         Invocation::Version => {
-            println!("mio-chat-server {}", env!("CARGO_PKG_VERSION"));
+            say(io::stdout(), format_args!("mio-chat-server {}\n", env!("CARGO_PKG_VERSION")));
             return Ok(());
         }
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let server = Server::bind(&options)?;
     let addresses: Vec<_> = server.addresses()?.iter().map(|address| format!("http://{address}")).collect();
-    eprintln!("mio-chat-server listens on {}", addresses.join(" and "));
+    say(io::stderr(), format_args!("mio-chat-server listens on {}\n", addresses.join(" and ")));
     server.run()?;
     Ok(())
+}
+
+/// Says something to whoever started the server. That nobody listens is no reason to fail.
+fn say(mut to: impl Write, what: Arguments<'_>) {
+    let _ = to.write_fmt(what);
 }

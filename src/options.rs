@@ -84,7 +84,7 @@ Options:
   -p, --port <PORT>                 Listen on PORT, 0 picks a free one [4000]
       --students-per-teacher <N>    Students that a teacher has at once [5]
       --status-interval <DURATION>  Changes within this time become one status [50ms]
-      --idle-timeout <DURATION>     Close a WebSocket that sends nothing for this long [60s]
+      --idle-timeout <DURATION>     Close a Phoenix socket that sends nothing for this long [60s]
       --max-connections <N>         Connections at once [what the descriptor limit allows]
       --max-message-size <SIZE>     Largest message taken [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
@@ -162,9 +162,9 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         }
         "students-per-teacher" => options.students_per_teacher = at_least_one(value)?,
         "status-interval" => options.status_interval = duration(value, "ms")?,
-        "idle-timeout" => options.idle_timeout = duration(value, "s")?,
+        "idle-timeout" => options.idle_timeout = more_than_none(duration(value, "s")?)?,
         "max-connections" => options.max_connections = Some(at_least_one(value)?),
-        "max-message-size" => options.max_message_size = size(value)?,
+        "max-message-size" => options.max_message_size = more_than_none(size(value)?)?,
         "max-backlog" => options.max_backlog = size(value)?,
         "chat-history" => options.chat_history = size(value)?,
         "drain-timeout" => options.drain_timeout = duration(value, "s")?,
@@ -176,6 +176,11 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
 fn at_least_one(value: &str) -> Result<usize, String> {
     let number = value.parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| format!("'{value}' is not a number from 1 up"))
+}
+
+/// Refuses zero where it would refuse every client.
+fn more_than_none<T: Default + PartialEq>(value: T) -> Result<T, String> {
+    if value == T::default() { Err("must be more than 0".into()) } else { Ok(value) }
 }
 
 /// The digits of a value, and the unit behind them.
@@ -268,6 +273,7 @@ mod tests {
             (&["word"], "word"),
             (&["--students-per-teacher", "0"], "--students-per-teacher"),
             (&["--idle-timeout", "5h"], "--idle-timeout"),
+            (&["--idle-timeout", "0"], "--idle-timeout"),
             (&["--max-backlog", "99999999999999999999"], "--max-backlog"),
         ] {
             let error = run(arguments, &[]).unwrap_err();

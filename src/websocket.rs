@@ -73,6 +73,10 @@ impl FrameReader {
             return Ok(Read::Incomplete);
         };
         self.check(&header, length, max_message)?;
+        // A length has one form, the shortest (RFC 6455, 5.2).
+        if header.len(length) != header_length {
+            return Err(protocol_error("length is not in its shortest form"));
+        }
         let consumed = header_length + length as usize;
         let Some(payload) = input.get_mut(header_length..consumed) else {
             return Ok(Read::Incomplete);
@@ -205,12 +209,6 @@ pub fn write_text(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
-}
-
-/// Appends a binary frame.
-pub fn write_binary(out: &mut Vec<u8>, payload: &[u8]) {
-    write_header(out, OpCode::Data(Data::Binary), payload.len());
-    out.extend_from_slice(payload);
 }
 
 /// Appends the pong that answers a ping with this payload.

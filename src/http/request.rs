@@ -62,6 +62,18 @@ impl<'a> Request<'a> {
         Ok(Some((request, length + taken)))
     }
 
+    /// Whether the head has come whole, and the client waits for a word before it sends the body
+    /// (RFC 9110, 10.1.1).
+    pub fn expects_continue(input: &[u8]) -> bool {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut head = httparse::Request::new(&mut headers);
+        let is_whole = matches!(head.parse(input), Ok(Complete(_)));
+        let expects = |header: &httparse::Header| {
+            header.name.eq_ignore_ascii_case("expect") && header.value.eq_ignore_ascii_case(b"100-continue")
+        };
+        is_whole && head.version == Some(1) && head.headers.iter().any(expects)
+    }
+
     /// The value of a header, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.all(name).next().and_then(|value| str::from_utf8(value).ok()).map(str::trim)
@@ -122,11 +134,7 @@ impl<'a> Request<'a> {
             if !is_chunked || codings.next().is_some() {
                 return Err(Status::NOT_IMPLEMENTED);
             }
-            // The wrapping of the chunks has to be kept too until the body is whole.
-            return match read_chunks(input)? {
-                None if input.len() > 2 * MAX_BODY => Err(Status::BODY_TOO_LARGE),
-                body => Ok(body),
-            };
+            return read_chunks(input);
         }
         let Some(length) = length else {
             return Ok(Some((Cow::Borrowed(&[]), 0)));
@@ -145,10 +153,12 @@ fn form_field<'a>(form: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
 
 /// A target without the scheme and authority that a proxy may put before it (RFC 9112, 3.2.2).
 fn origin_form(target: &str) -> &str {
-    let Some(("http" | "https", rest)) = target.split_once("://") else {
-        return target;
-    };
-    rest.find('/').map_or("/", |at| &rest[at..])
+    match target.split_once("://") {
+        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            rest.find('/').map_or("/", |at| &rest[at..])
+        }
+        _ => target,
+    }
 }
 
 fn content_length(value: &[u8]) -> Result<usize, Status> {
@@ -171,6 +181,10 @@ fn read_chunks(input: &[u8]) -> Result<Body<'_>, Status> {
             _ => return Err(Status::BAD_REQUEST),
         };
         at += header;
+        // Each read begins anew at the first chunk, so chunks that are mostly wrapping are not taken.
+        if at > 2 * body.len() + MAX_HEAD {
+            return Err(Status::BODY_TOO_LARGE);
+        }
         if size == 0 {
             let trailers = read_trailers(&input[at..])?;
             return Ok(trailers.map(|length| (Cow::Owned(body), at + length)));

@@ -33,8 +33,9 @@ pub fn route(request: &Request<'_>) -> Route {
         "/ws" | "/ws/websocket" => Route::Phoenix,
         // Engine.IO has errors of its own for methods that do not fit.
         "/socket.io" | "/socket.io/" => return Route::SocketIo,
-        // Bayeux takes what it can and calls the rest a bad request.
-        "/faye" | "/faye/" => return Route::Bayeux,
+        // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
+        // path, as Faye lets it.
+        path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {

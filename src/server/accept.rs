@@ -45,6 +45,10 @@ impl Server {
                 }
             }
         }
+        // One listener at which there is no end must not keep the others waiting.
+        if self.crowded.len() > 1 {
+            self.crowded.rotate_right(1);
+        }
     }
 
     /// Whether there are so many clients that no session may begin which holds no connection. Requests come

@@ -22,10 +22,18 @@ const DEFAULT_CALLBACK: &str = "jsonpcallback";
 #[derive(Default)]
 struct Batch {
     replies: Vec<String>,
-    /// The client whose connect is to be held, and until when. All replies wait with it.
-    hold: Option<(ClientId, Millis)>,
+    /// The connect that is to be held. All replies wait with it.
+    hold: Option<Hold>,
     /// A client has said good-bye: the socket is closed behind the replies.
     is_farewell: bool,
+}
+
+/// A connect that is to be held.
+struct Hold {
+    client: ClientId,
+    /// Which of the batch's replies is that to the connect.
+    reply: usize,
+    deadline: Millis,
 }
 
 impl Batch {
@@ -47,14 +55,18 @@ impl Server {
         let Some((messages, form)) = read_batch(request) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
         };
+        if messages.len() > self.max_message_size {
+            return Some(Response::error(Status::BODY_TOO_LARGE, "message too big"));
+        }
         let Some(messages) = Message::parse_batch(&messages) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
         };
-        let mut batch = self.batch(None, messages);
-        let Some((client, deadline)) = batch.hold else {
+        let batch = self.batch(None, messages);
+        let Some(hold) = batch.hold else {
             return Some(form.response(batch.body()));
         };
-        self.hold(client, std::mem::take(&mut batch.replies), deadline);
+        let client = hold.client;
+        self.hold(hold, batch.replies);
         self.park(slot, client, form);
         None
     }
@@ -75,9 +87,9 @@ impl Server {
         let Some(messages) = Message::parse_batch(text) else {
             return;
         };
-        let mut batch = self.batch(Some(slot), messages);
+        let batch = self.batch(Some(slot), messages);
         match batch.hold {
-            Some((client, deadline)) => self.hold(client, std::mem::take(&mut batch.replies), deadline),
+            Some(hold) => self.hold(hold, batch.replies),
             None => websocket::write_text(self.connections.outbound(slot), &[&batch.body()]),
         }
         if batch.is_farewell {
@@ -138,7 +150,8 @@ impl Server {
         if let Some(waiting) = waiting {
             batch.replies.push(waiting[1..waiting.len() - 1].to_owned());
         } else if message.timeout() > 0 {
-            batch.hold = Some((client, now + message.timeout()));
+            let reply = batch.replies.len() - 1;
+            batch.hold = Some(Hold { client, reply, deadline: now + message.timeout() });
         }
     }
 
@@ -241,11 +254,10 @@ impl Server {
         }
     }
 
-    fn hold(&mut self, client: ClientId, replies: Vec<String>, deadline: Millis) {
-        if let Some(Protocol::Bayeux(bayeux)) =
-            self.clients.get_mut(client).map(|client| &mut client.protocol)
-        {
-            bayeux.hold(replies, deadline);
+    fn hold(&mut self, hold: Hold, replies: Vec<String>) {
+        let Hold { client, reply, deadline } = hold;
+        if let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol) {
+            bayeux.hold(replies, reply, deadline);
             self.clients.wake_at(client, deadline);
         }
     }

@@ -90,10 +90,13 @@ pub struct Connection {
     pub was_blocked: bool,
     /// In the list of those to be written to.
     pub is_dirty: bool,
-    /// There may be input that no new edge will tell of.
+    /// There may be input that no new edge will tell of. It is in the list of those to be read again then,
+    /// unless it is paused: what ends the pause puts it there.
     pub is_unread: bool,
     /// The peer has shut its side.
     pub is_eof: bool,
+    /// The client was told to go on with the body of the request that has not come whole.
+    pub has_said_continue: bool,
     /// No longer a part of anything: the slot is freed at the end of the turn.
     pub is_closed: bool,
 }
@@ -123,6 +126,7 @@ impl Connection {
             is_dirty: false,
             is_unread: false,
             is_eof: false,
+            has_said_continue: false,
             is_closed: false,
         }
     }
@@ -173,7 +177,7 @@ impl Connection {
     /// Whether its input has to wait: until some of its output is gone, or the request that is held is
     /// answered.
     pub fn is_paused(&self) -> bool {
-        let is_waiting = matches!(self.state, State::Parked(_)) && !self.inbound.is_empty();
+        let is_waiting = matches!(self.state, State::Parked(_)) && self.inbound.len() >= HIGH_WATER;
         is_waiting || self.outbound.len() >= HIGH_WATER
     }
 

@@ -160,7 +160,7 @@ impl Connections {
         let was_blocked = connection.was_blocked;
         let flush = connection.flush();
         // A peer that takes something in is not timed out for being slow.
-        if connection.outbound.len() < before {
+        if connection.outbound.len() < before && !matches!(connection.state, State::Probe(..)) {
             connection.since = now;
         }
         if connection.outbound.is_empty() {

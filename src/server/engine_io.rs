@@ -72,6 +72,7 @@ impl Server {
             return Ok(Some(Response::error(Status::UNAVAILABLE, "too many sessions")));
         }
         let now = self.clock.now();
+        let max_payload = MAX_BODY.min(self.max_message_size);
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let secret = high ^ low;
         let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
@@ -84,7 +85,7 @@ impl Server {
         };
         self.clients.speak(client, &mut self.connections, |protocol, out| {
             if let Protocol::SocketIo(socket_io) = protocol {
-                socket_io.open(&session_id(client, secret), upgrades, MAX_BODY, out);
+                socket_io.open(&session_id(client, secret), upgrades, max_payload, out);
             }
         });
         Ok(if is_websocket { None } else { self.take_payload(client).map(Response::text) })
@@ -133,6 +134,9 @@ impl Server {
             return Err(SESSION_UNKNOWN);
         };
         let packets = socket_io.revision().decode_payload(&request.body).ok_or(BAD_REQUEST)?;
+        if packets.iter().any(|packet| packet.len() > self.max_message_size) {
+            return Ok(Some(Response::error(Status::BODY_TOO_LARGE, "message too big")));
+        }
         for packet in packets {
             self.text(client, &packet);
         }

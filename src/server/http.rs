@@ -16,14 +16,21 @@ impl Server {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
         let (request, used) = match Request::parse(input) {
-            Ok(None) => return 0,
+            Ok(None) => {
+                self.say_continue(slot, input);
+                return 0;
+            }
             Ok(Some(parsed)) => parsed,
             Err(status) => {
                 self.refuse_request(slot, status);
                 return input.len();
             }
         };
+        self.connections.get_mut(slot).has_said_continue = false;
         let response = match route(&request) {
+            Route::Phoenix | Route::SocketIo | Route::Bayeux if self.stop_at.is_some() => {
+                Response::error(Status::UNAVAILABLE, "the server is stopping")
+            }
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
             Route::Refused(response) => response,
@@ -42,6 +49,14 @@ impl Server {
         };
         self.respond(slot, &request, &response);
         used
+    }
+
+    /// Lets a client go on that waits to be told before it sends a body.
+    fn say_continue(&mut self, slot: u32, input: &[u8]) {
+        if !self.connections.get(slot).has_said_continue && Request::expects_continue(input) {
+            self.connections.get_mut(slot).has_said_continue = true;
+            self.connections.outbound(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
     }
 
     /// The head did not come in time.

@@ -3,11 +3,14 @@
 
 use std::collections::VecDeque;
 
+/// What a message costs besides its bytes, so that many small ones count for what they are.
+const OVERHEAD: usize = 48;
+
 /// What waits for a polling client, and the request that waits for it.
 #[derive(Debug, Default)]
 pub struct Mailbox {
     messages: VecDeque<Box<str>>,
-    /// Bytes of all messages.
+    /// Bytes that all messages cost.
     bytes: usize,
     /// The connection whose request is held until there is something to answer it with.
     pub parked: Option<u32>,
@@ -27,7 +30,7 @@ impl Mailbox {
     /// Appends a message that consists of these parts.
     pub fn push(&mut self, parts: &[&str]) {
         let message = parts.concat();
-        self.bytes += message.len();
+        self.bytes += message.len() + OVERHEAD;
         self.messages.push_back(message.into());
     }
 
@@ -37,7 +40,7 @@ impl Mailbox {
         std::mem::take(&mut self.messages)
     }
 
-    /// Bytes that wait.
+    /// Bytes that what waits costs.
     pub fn len(&self) -> usize {
         self.bytes
     }

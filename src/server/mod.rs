@@ -128,10 +128,10 @@ impl Server {
         let mut events = Events::with_capacity(BATCH);
         while !self.is_done() {
             self.wait(&mut events)?;
+            self.read_unread();
             for event in &events {
                 self.dispatch(event);
             }
-            self.read_unread();
             self.run_timers();
             self.flush();
             self.connections.free_closed();
@@ -240,7 +240,9 @@ impl Server {
         };
         let heard = match client.link {
             // What it has sent is left unread until it has read itself: that is no silence of its.
-            Link::Socket(slot) if self.connections.get(slot).is_unread => now,
+            Link::Socket(slot) if self.connections.get(slot).is_unread => {
+                client.heard.max(self.connections.get(slot).since)
+            }
             _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);

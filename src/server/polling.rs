@@ -33,10 +33,17 @@ impl Server {
         }
     }
 
-    /// Forgets a client. If it polls, the request that is held is answered first.
+    /// Forgets a client. If it polls, the request that is held is answered first, with all that waits.
     pub(super) fn dismiss(&mut self, client: ClientId) {
-        let farewell = self.clients.get(client).and_then(|client| client.protocol.farewell());
-        self.answer_parked(client, farewell);
+        if let Some(farewell) = self.clients.get(client).and_then(|client| client.protocol.farewell())
+            && let Some(mailbox) = self.clients.mailbox(client)
+        {
+            mailbox.push(&[farewell]);
+        }
+        if self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_some()) {
+            let body = self.take_payload(client).or_else(|| self.payload(client, None)).unwrap_or_default();
+            self.answer(client, body);
+        }
         self.remove_client(client);
     }
 

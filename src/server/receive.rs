@@ -35,7 +35,12 @@ impl Server {
     pub(super) fn resume(&mut self, slot: u32) {
         self.receive(slot, &mut []);
         let connection = self.connections.get(slot);
-        if !connection.is_unread && !connection.is_closed {
+        if connection.is_unread || connection.is_closed {
+            return;
+        }
+        if connection.is_paused() {
+            self.connections.read_again(slot);
+        } else {
             // The edge is spent: read on until nothing is left, not even an end.
             self.read(slot, true);
         }
@@ -47,8 +52,9 @@ impl Server {
         let rest = if pending.is_empty() {
             let used = self.consume(slot, fresh);
             let rest = fresh[used..].to_vec();
-            if !rest.is_empty() {
-                self.connections.get_mut(slot).since = self.clock.now();
+            let connection = self.connections.get_mut(slot);
+            if !rest.is_empty() && matches!(connection.state, State::Http) {
+                connection.since = self.clock.now();
             }
             rest
         } else {
@@ -115,8 +121,10 @@ impl Server {
     fn heard(&mut self, slot: u32) {
         let now = self.clock.now();
         match self.connections.get(slot).state {
-            State::WebSocket(client, _) | State::Probe(client, _) => self.clients.heard(client, now),
-            _ => self.connections.get_mut(slot).since = now,
+            State::WebSocket(client, _) => self.clients.heard(client, now),
+            State::Bayeux(..) => self.connections.get_mut(slot).since = now,
+            // A WebSocket that is only being tried has its time, however much comes over it.
+            _ => {}
         }
     }
 

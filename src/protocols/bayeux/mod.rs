@@ -45,6 +45,8 @@ pub struct Bayeux {
 #[derive(Debug)]
 struct Held {
     replies: Vec<String>,
+    /// Which of the replies is that to the connect.
+    connect: usize,
     deadline: Millis,
 }
 
@@ -97,15 +99,16 @@ impl Bayeux {
         out(&[&reply.with_subscription(&message).text()]);
     }
 
-    /// Holds a connect, whose reply is the last of these, until something is to be delivered, or this time.
-    pub fn hold(&mut self, replies: Vec<String>, deadline: Millis) {
-        self.held = Some(Box::new(Held { replies, deadline }));
+    /// Holds a connect, whose reply is the one of these at `connect`, until something is to be delivered, or
+    /// this time.
+    pub fn hold(&mut self, replies: Vec<String>, connect: usize, deadline: Millis) {
+        self.held = Some(Box::new(Held { replies, connect, deadline }));
     }
 
     /// Gives up a connect that is held for a newer one: what goes out of its batch is the other replies.
     pub fn supersede(&mut self) -> Option<String> {
-        let mut replies = self.held.take()?.replies;
-        replies.pop();
+        let Held { mut replies, connect, .. } = *self.held.take()?;
+        replies.remove(connect);
         Some(format!("[{}]", replies.join(",")))
     }
 

@@ -98,9 +98,11 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A reference is a string, a number or null.
+/// A reference is a string, a number or null, and short: that of a join is kept.
 fn is_ref(json: &str) -> bool {
-    json == NULL || json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
+    const MAX_LENGTH: usize = 64;
+    let is_scalar = json == NULL || json.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+    is_scalar && json.len() <= MAX_LENGTH
 }
 
 /// Writes a frame that answers one of the client's, or follows from it.

@@ -75,6 +75,7 @@ impl Phoenix {
             return Decoded::Done;
         }
         if self.is_stale_leave(&frame) {
+            self.reply(refs, &frame.topic, Ok(()), out);
             return Decoded::Done;
         }
         match self.plan(&frame) {
