@@ -149,10 +149,11 @@ CLIENTS.forEach((kind, index) => {
     const { server, open } = await begin(t);
     const bayeux = await open(kind);
     const phoenix = await open(PHOENIX);
-    for (const [teacher, student] of [
-      [await User.arrive(bayeux, 1, 'teacher'), await PhoenixUser.arrive(phoenix, 2, 'student')],
-      [await PhoenixUser.arrive(phoenix, 3, 'teacher'), await User.arrive(bayeux, 4, 'student')],
+    for (const [teaching, studying] of [
+      [() => User.arrive(bayeux, 1, 'teacher'), () => PhoenixUser.arrive(phoenix, 2, 'student')],
+      [() => PhoenixUser.arrive(phoenix, 3, 'teacher'), () => User.arrive(bayeux, 4, 'student')],
     ]) {
+      const [teacher, student] = [await teaching(), await studying()];
       await meet(teacher, student);
       await exchange(teacher, student, PAYLOADS);
     }

@@ -117,7 +117,7 @@ class CometdClient {
   }
 
   get transport() {
-    return this.cometd.getTransport().getType();
+    return this.cometd.getTransport().type;
   }
 
   get id() {
