@@ -114,7 +114,7 @@ impl Server {
         if !mailbox.is_empty() {
             return Ok(self.take_payload(client).map(Response::text));
         }
-        if mailbox.is_upgrading {
+        if mailbox.probe.is_some() {
             return Ok(self.payload(client, Some(NOOP)).map(Response::text));
         }
         let origin = request.header("origin").map(Box::from);
@@ -147,7 +147,7 @@ impl Server {
         request: &Request<'_>,
     ) -> Result<Option<Response>, &'static str> {
         let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
-        if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.is_upgrading) {
+        if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.probe.is_some()) {
             return Err(BAD_REQUEST);
         }
         accept.write(self.connections.outbound(slot), None);
@@ -162,12 +162,12 @@ impl Server {
             return self.fail(slot, CloseCode::Away, "session is gone");
         };
         match text {
-            "2probe" => {
-                mailbox.is_upgrading = true;
+            "2probe" if mailbox.probe.is_none_or(|probe| probe == slot) => {
+                mailbox.probe = Some(slot);
                 websocket::write_text(self.connections.outbound(slot), &["3probe"]);
                 self.answer_parked(client, Some(NOOP));
             }
-            "5" if mailbox.is_upgrading => self.change_over(slot, client),
+            "5" if mailbox.probe == Some(slot) => self.change_over(slot, client),
             _ => self.fail(slot, CloseCode::Protocol, "not an Engine.IO probe"),
         }
     }
@@ -190,9 +190,9 @@ impl Server {
     }
 
     /// A WebSocket that was tried is at its end, and the client polls on.
-    pub(super) fn probe_failed(&mut self, client: ClientId) {
+    pub(super) fn probe_failed(&mut self, slot: u32, client: ClientId) {
         if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.is_upgrading = false;
+            mailbox.probe.take_if(|probe| *probe == slot);
         }
     }
 }

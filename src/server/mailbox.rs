@@ -13,8 +13,9 @@ pub struct Mailbox {
     pub parked: Option<u32>,
     /// The socket or the request that the client was reached by has gone away, and it has not come back.
     pub is_lost: bool,
-    /// A WebSocket is being tried in place of the requests, which are not held meanwhile.
-    pub is_upgrading: bool,
+    /// The connection on which a WebSocket is being tried in place of the requests, which are not held
+    /// meanwhile.
+    pub probe: Option<u32>,
 }
 
 impl Mailbox {

@@ -5,17 +5,20 @@
 //! door. Writing comes last, so that one write carries all that a turn has for a connection, also what
 //! timers add.
 
+mod accept;
 mod bayeux;
 mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod departure;
 mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
 mod polling;
 mod receive;
+mod shutdown;
 mod timers;
 
 use std::collections::HashMap;
@@ -23,12 +26,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use log::{debug, info, warn};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
-use tungstenite::protocol::frame::coding::CloseCode;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
@@ -36,13 +37,12 @@ use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
 use crate::protocols::{Outgoing, Protocol, Wake};
-use crate::websocket;
 
 use clients::{Clients, Link, Outbox};
 use clock::Clock;
 use connection::{Flush, State};
 use connections::Connections;
-use listeners::{Accepted, Listeners};
+use listeners::Listeners;
 
 // A token holds a slot and its generation, 32 bits each.
 const _: () = assert!(usize::BITS >= 64);
@@ -53,10 +53,8 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
-/// Events taken from the kernel at once, and connections taken in in one turn.
+/// Events taken from the kernel at once.
 const BATCH: usize = 1024;
-/// How long to wait when there is no descriptor even to refuse with.
-const ACCEPT_RETRY: Millis = 100;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
@@ -272,144 +270,6 @@ impl Server {
                 Flush::Blocked => {}
             }
         }
-    }
-
-    /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
-    /// if it could outlive the connection.
-    fn cut_off(&mut self, slot: u32) {
-        debug!("connection {slot} reads too slowly and is cut off");
-        if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
-            self.client_gone(client);
-        }
-        self.drop_connection(slot);
-    }
-
-    fn crowd(&mut self, listener: usize) {
-        if !self.crowded.contains(&listener) {
-            self.crowded.push(listener);
-        }
-    }
-
-    /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
-    fn accept(&mut self) {
-        let mut room = BATCH;
-        while let (Some(&listener), 1..) = (self.crowded.last(), room) {
-            room -= 1;
-            match self.listeners.accept(listener) {
-                Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
-                    warn!("a connection is refused: there are {} already", self.max_connections);
-                    listeners::refuse(stream);
-                }
-                Accepted::Connection(stream) => {
-                    let now = self.clock.now();
-                    if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
-                        debug!("a connection is lost as it comes in: {error}");
-                    }
-                }
-                Accepted::Refused => {}
-                Accepted::Nobody => {
-                    self.crowded.pop();
-                }
-                Accepted::Exhausted => {
-                    self.crowded.clear();
-                    self.accept_retry = Some(self.clock.now() + ACCEPT_RETRY);
-                }
-            }
-        }
-    }
-
-    /// A signal: stops accepting and tells everybody. A second one leaves at once.
-    fn stop(&mut self) {
-        for _ in self.signals.pending() {
-            let now = self.clock.now();
-            if self.stop_at.is_some() {
-                info!("stopping at once");
-                self.stop_at = Some(now);
-                continue;
-            }
-            info!("stopping: {} connections to close", self.connections.len());
-            self.stop_at = Some(now + self.drain_timeout);
-            self.connections.set_close_timeout(self.drain_timeout);
-            self.listeners.close();
-            self.crowded.clear();
-            for client in self.clients.ids() {
-                self.dismiss(client);
-            }
-            for slot in self.connections.slots() {
-                self.say_goodbye(slot);
-            }
-        }
-    }
-
-    /// What was relayed so far comes first, then the close frame; nothing is half written. That others
-    /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
-    /// server's health is, until the others are gone.
-    fn say_goodbye(&mut self, slot: u32) {
-        let connection = self.connections.get(slot);
-        match connection.state {
-            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
-                let outbound = self.connections.outbound(slot);
-                websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
-            }
-            State::Http if connection.outbound.is_empty() => return,
-            State::Http | State::Parked(_) => {}
-            State::Lingering => return,
-        }
-        self.connections.linger(slot, self.clock.now());
-    }
-
-    fn is_done(&self) -> bool {
-        self.stop_at.is_some_and(|due| self.connections.lingering() == 0 || due <= self.clock.now())
-    }
-
-    /// Drops a connection, and with it its client.
-    fn drop_connection(&mut self, slot: u32) {
-        self.hang_up(slot);
-        self.connections.close(slot);
-    }
-
-    /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
-    /// held request it was; one that only tried it polls on.
-    fn hang_up(&mut self, slot: u32) {
-        match self.connections.set_state(slot, State::Lingering, self.clock.now()) {
-            State::WebSocket(client, _) => self.client_gone(client),
-            State::Parked(parked) => self.poll_lost(parked.client),
-            State::Probe(client, _) => self.probe_failed(client),
-            State::Bayeux(Some(client), _) => self.unbind(client),
-            State::Bayeux(None, _) | State::Http | State::Lingering => {}
-        }
-    }
-
-    /// A request that was held is lost. That ends an Engine.IO session, and no Bayeux client.
-    fn poll_lost(&mut self, client: ClientId) {
-        match self.clients.get(client).map(|client| &client.protocol) {
-            Some(Protocol::Bayeux(_)) => self.unbind(client),
-            _ => self.client_gone(client),
-        }
-    }
-
-    /// A client is gone, however it went: its users go off line at once.
-    fn client_gone(&mut self, client: ClientId) {
-        self.remove_client(client);
-        self.users_gone(client);
-    }
-
-    fn remove_client(&mut self, client: ClientId) {
-        if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
-            self.client_ids.remove(bayeux.id());
-        }
-    }
-
-    /// Whether there are so many clients that no session may begin which holds no connection. Requests come
-    /// and go faster than sessions expire.
-    fn has_no_room(&self) -> bool {
-        self.clients.len() >= self.max_connections.saturating_mul(2)
-    }
-
-    /// All users that a client holds go off line.
-    fn users_gone(&mut self, client: ClientId) {
-        let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-        self.app.gone(client, self.clock.now(), &mut outbox);
     }
 }
 

@@ -1,13 +1,11 @@
 //! Channels: the chat's own, and no others. This is a chat, not a public bus.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::command::{Command, Refusal};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
-use crate::protocols::json::user_id;
+use crate::protocols::json::{Fields, chat_id, object};
 
 /// A channel that a client may hear.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,17 +15,6 @@ pub enum Channel {
     Ready(Uuid),
     Receive(Uuid, Role),
     Terminated(Uuid, Role),
-}
-
-/// The fields that publications carry.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, rename = "userId")]
-    user: Option<&'a RawValue>,
-    #[serde(borrow, rename = "teacherId")]
-    teacher: Option<&'a RawValue>,
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
 }
 
 impl Channel {
@@ -78,6 +65,7 @@ impl Channel {
 /// The commands that a publication stands for: what has to happen first, and what it is about.
 pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
     let segments: Vec<_> = channel.trim_start_matches('/').split('/').collect();
+    let fields = || Fields::parse(Some(data));
     match segments[..] {
         ["chat", id, who, action] => {
             let (Some(chat), Some(role)) = (chat_id(id), role(who)) else {
@@ -86,20 +74,19 @@ pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Co
             in_chat(chat, role, action, data)
         }
         ["presence", "claim_student"] => {
-            let teacher = user_id(fields(data)?.teacher, Refusal::InvalidTeacherId)?;
-            Ok((Vec::new(), Command::ClaimStudent { teacher }))
+            Ok((Vec::new(), Command::ClaimStudent { teacher: fields()?.teacher_id()? }))
         }
         ["presence", "teacher", "connect"] => {
-            Ok((Vec::new(), Command::ConnectTeacher { user: user(data, Role::Teacher)? }))
+            Ok((Vec::new(), Command::ConnectTeacher { user: fields()?.user_in(Role::Teacher)? }))
         }
         // Connected and ready in one.
         ["presence", "student", "connect"] => {
-            let user = user(data, Role::Student)?;
+            let user = fields()?.user_in(Role::Student)?;
             let connect = Command::ConnectStudent { user: user.clone() };
             Ok((vec![connect], Command::StudentReady { user }))
         }
         ["presence", "student", "disconnect"] => {
-            let user = user(data, Role::Student)?;
+            let user = fields()?.user_in(Role::Student)?;
             Ok((Vec::new(), Command::Disconnect { role: Role::Student, user }))
         }
         _ => Err(Refusal::UnmatchedTopic),
@@ -113,33 +100,14 @@ fn in_chat<'a>(
     data: &'a str,
 ) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
     match action {
-        "send" if data.starts_with('{') => {
-            Ok((Vec::new(), Command::Send { chat, from: role, payload: data }))
-        }
-        "send" => Err(Refusal::InvalidPayload),
+        "send" => Ok((Vec::new(), Command::Send { chat, from: role, payload: object(Some(data))? })),
         "joined" => {
-            let user = user_id(fields(data)?.user, Refusal::InvalidUserId)?;
+            let user = Fields::parse(Some(data))?.user_id()?;
             Ok((vec![Command::OpenChat { chat, role, user }], Command::EnterChat { chat, role }))
         }
         "terminate" => Ok((Vec::new(), Command::Terminate { chat, by: role })),
         _ => Err(Refusal::UnmatchedTopic),
     }
-}
-
-/// The user of a presence channel, whose role has to be the channel's if it is given.
-fn user(data: &str, role: Role) -> Result<UserId, Refusal> {
-    let fields = fields(data)?;
-    if fields.role.is_some_and(|given| given.get().trim_matches('"') != role.name()) {
-        return Err(Refusal::WrongRole);
-    }
-    user_id(fields.user, Refusal::InvalidUserId)
-}
-
-fn fields(data: &str) -> Result<Fields<'_>, Refusal> {
-    if !data.starts_with('{') {
-        return Err(Refusal::InvalidPayload);
-    }
-    serde_json::from_str(data).map_err(|_| Refusal::InvalidPayload)
 }
 
 /// Whether this is the name of a channel: `/` and a segment, once or more.
@@ -160,10 +128,4 @@ fn is_segment(segment: &str) -> bool {
 
 fn role(name: &str) -> Option<Role> {
     [Role::Teacher, Role::Student].into_iter().find(|role| role.name() == name)
-}
-
-/// A chat's id in the form in which this server writes it, so that a channel has one name.
-fn chat_id(text: &str) -> Option<Uuid> {
-    let is_canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_canonical { Uuid::try_parse(text).ok() } else { None }
 }
