@@ -34,7 +34,10 @@ fn replies_field_by_field() {
         let expected = json!([{"clientId": null, "channel": "/meta/handshake", "successful": true,
             "version": "1.0", "supportedConnectionTypes": TYPES, "advice": retry()}]);
         assert_eq!(greeting, expected);
-        let reply = |channel: &str, reference: Value| json!({"id": reference, "clientId": id, "channel": channel, "successful": true});
+        let reply = |channel: &str, reference: Value| {
+            json!({"id": reference, "clientId": id,
+                "channel": channel, "successful": true})
+        };
         let with = |mut reply: Value, key: &str, value: Value| {
             reply[key] = value;
             json!([reply])

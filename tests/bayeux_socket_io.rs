@@ -25,7 +25,8 @@ fn a_bayeux_teacher_and_a_socket_io_student() {
         student.enter(&id, "student", 2);
         assert_eq!(socket.next(), json!([{"channel": format!("{chat}/ready"), "data": {}}]));
         ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"message": "Grüße"})));
-        student.hear(&id, "student", r#"{"message":"Grüße"}"#);
+        let heard = student.expect(&format!("chat:{id}:student:receive"));
+        assert_eq!(heard, json!({"message": "Grüße"}));
         let payload = json!({"chatId": id, "message": "hi", "extra": [1]});
         student.say("student", &payload.to_string());
         assert_eq!(socket.next(), json!([{"channel": format!("{chat}/teacher/receive"), "data": payload}]));

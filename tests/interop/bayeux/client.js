@@ -236,7 +236,8 @@ class User {
 
   /** Waits for a status whose students match. */
   status(students) {
-    return this.statuses.take((status) => Object.entries(students).every(([key, count]) => status.students[key] === count));
+    const matches = (status) => Object.entries(students).every(([key, count]) => status.students[key] === count);
+    return this.statuses.take(matches);
   }
 
   claim() {
