@@ -1,6 +1,7 @@
 //! A server of its own for each test, on a port that the system picks, and the clients to try it with.
 #![allow(dead_code)] // Each test file uses its own part of this.
 
+pub mod bayeux;
 pub mod phoenix;
 pub mod raw;
 pub mod socket_io;

@@ -293,3 +293,53 @@ pub fn is_callback(name: &str) -> bool {
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$')
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Bayeux {
+        Bayeux::new("client".into())
+    }
+
+    fn is_expired(wake: &Wake) -> bool {
+        matches!(wake, Wake::Close(CloseCode::Normal, _))
+    }
+
+    #[test]
+    fn a_client_is_gone_90_s_after_it_was_heard_of() {
+        let mut bayeux = client();
+        assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(91_000)));
+        assert!(matches!(bayeux.wake(1_000, 90_999), Wake::At(91_000)));
+        assert!(is_expired(&bayeux.wake(1_000, 91_000)));
+        assert!(matches!(bayeux.wake(2_000, 91_000), Wake::At(92_000)));
+    }
+
+    #[test]
+    fn a_connect_is_held_until_its_time() {
+        let mut bayeux = client();
+        bayeux.hold(vec!["1".into(), "2".into()], 46_000);
+        assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(46_000)));
+        assert!(matches!(bayeux.wake(1_000, 45_999), Wake::At(46_000)));
+        assert!(matches!(bayeux.wake(1_000, 46_000), Wake::Answer));
+        assert_eq!(bayeux.payload(std::iter::empty()), "[1,2]");
+        assert!(matches!(bayeux.wake(1_000, 46_000), Wake::At(91_000)));
+    }
+
+    #[test]
+    fn a_connect_that_is_held_keeps_nobody_for_ever() {
+        let mut bayeux = client();
+        bayeux.hold(vec!["1".into()], 200_000);
+        assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(91_000)));
+        assert!(is_expired(&bayeux.wake(1_000, 91_000)));
+    }
+
+    #[test]
+    fn a_connect_is_held_no_longer_than_45_s() {
+        let timeout = |text: &str| Message::parse_batch(text).expect("a message")[0].timeout();
+        assert_eq!(timeout("{}"), 45_000);
+        for (wish, given) in [("0", 0), ("-1", 0), ("1500", 1500), ("1e300", 45_000), ("\"1\"", 45_000)] {
+            assert_eq!(timeout(&format!(r#"{{"advice":{{"timeout":{wish}}}}}"#)), given, "{wish}");
+        }
+    }
+}
