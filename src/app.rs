@@ -87,6 +87,8 @@ impl App {
                 presence::claim_student(models, client, &teacher, new_id, out)
             }
             Command::OpenChat { chat, role, user } => chat::open(models, client, chat, role, &user),
+            Command::AwaitChat { role, user } => presence::await_chat(models, client, role, &user),
+            Command::ListenToChat { chat, role } => chat::listen(models, client, chat, role),
             Command::EnterChat { chat, role } => chat::enter(models, client, chat, role, out),
             Command::Terminate { chat, by } => chat::terminate(models, client, chat, by, out),
             Command::LeaveChat { chat, role } => {

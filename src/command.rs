@@ -21,6 +21,10 @@ pub enum Command<'a> {
     ClaimStudent { teacher: UserId },
     /// A user opens a chat to hear what comes in it.
     OpenChat { chat: Uuid, role: Role, user: UserId },
+    /// A client wants to hear of a user's next chat.
+    AwaitChat { role: Role, user: UserId },
+    /// A client wants to hear what comes in a chat, for one side or for either.
+    ListenToChat { chat: Uuid, role: Option<Role> },
     /// One side has entered the chat and is ready for messages.
     EnterChat { chat: Uuid, role: Role },
     /// A message for the other side: a JSON object, relayed byte for byte.
@@ -29,6 +33,18 @@ pub enum Command<'a> {
     Terminate { chat: Uuid, by: Role },
     /// One side stops listening to a chat, which ends it if it still goes on.
     LeaveChat { chat: Uuid, role: Role },
+}
+
+impl Command<'_> {
+    /// The user whom the client wants to be its own from now on, if the command is about that.
+    pub fn takes(&self) -> Option<(Role, &UserId)> {
+        match self {
+            Command::ConnectTeacher { user } => Some((Role::Teacher, user)),
+            Command::ConnectStudent { user } => Some((Role::Student, user)),
+            Command::AwaitChat { role, user } => Some((*role, user)),
+            _ => None,
+        }
+    }
 }
 
 /// Why a request is not carried out. Nothing has changed when one is returned.

@@ -30,13 +30,14 @@ const RULES: [(&str, &[&str]); 8] = [
             "crate::protocols",
         ],
     ),
-    ("http", &["std", "httparse", "httpdate", "tungstenite::handshake", "crate::http"]),
+    ("http", &["std", "form_urlencoded", "httparse", "httpdate", "tungstenite::handshake", "crate::http"]),
     ("websocket.rs", &["std", "tungstenite"]),
 ];
 
 /// Crates that a path can begin with. `log` is a macro's crate and named in `use` lines only.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "crate",
+    "form_urlencoded",
     "mio",
     "tungstenite",
     "httparse",

@@ -3,7 +3,7 @@
 mod common;
 
 use common::phoenix::Phoenix;
-use common::phoenix::Version::{V1, V2};
+use common::phoenix::Version::V2;
 use common::raw::{Bystander, read_head, read_response, read_to_end, request};
 use common::{Server, raw};
 use serde_json::{Value, json};
@@ -309,35 +309,4 @@ fn http_1_1_keeps_the_connection_and_1_0_does_not_unless_asked() {
             }
         }
     }
-}
-
-#[test]
-fn what_is_slow_to_come_is_given_up_after_ten_seconds() {
-    let server = Server::start(&[]);
-    let _user = Phoenix::student(&server, V1, 1);
-    let upgrade = raw::handshake("/ws");
-    let halves = [
-        "G",
-        "GET / HTTP/1.1\r\nHost: x\r\n",
-        &upgrade[..upgrade.len() - 2],
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
-        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    ];
-    let mut silent = server.connect();
-    let mut used = server.connect();
-    is_alive(&mut used);
-    let mut stalled = halves.map(|half| {
-        let mut stream = server.connect();
-        stream.write_all(half.as_bytes()).unwrap();
-        stream
-    });
-    for (half, stream) in halves.iter().zip(&mut stalled) {
-        let response = read_response(stream);
-        assert_eq!((response.status, response.header("connection")), (408, Some("close")), "{half}");
-        assert_eq!(read_to_end(stream), b"");
-    }
-    // Nobody waits for an answer here, and a browser would take one for that to its next request.
-    assert_eq!(read_to_end(&mut silent), b"");
-    assert_eq!(read_to_end(&mut used), b"");
-    assert_eq!(server.snapshot()["students"]["total"], 1, "a WebSocket does not count as slow");
 }

@@ -54,7 +54,9 @@ fn hang_up_the_poll(mut client: SocketIo, how: Shutdown) {
     std::mem::forget(client);
 }
 
-fn ways_to_leave() -> Vec<((u8, Transport), fn(SocketIo))> {
+type WayToLeave = ((u8, Transport), fn(SocketIo));
+
+fn ways_to_leave() -> Vec<WayToLeave> {
     let mut all = Vec::new();
     for revision in REVISIONS {
         all.extend(OVER_A_SOCKET.map(|leave| ((revision, Socket), leave)));

@@ -144,7 +144,9 @@ fn what_follows_the_last_word_of_the_probe_in_one_write_is_carried_out() {
 }
 
 /// The ways in which a probe comes to nothing.
-const FAILURES: [(&str, fn(Probe)); 7] = [
+type Failure = (&'static str, fn(Probe));
+
+const FAILURES: [Failure; 7] = [
     ("the socket closes", drop),
     ("the socket shuts its side", |socket| {
         socket.get_ref().shutdown(Shutdown::Write).unwrap();

@@ -23,6 +23,21 @@ pub fn open(
     if member == user { Ok(()) } else { Err(Refusal::NotYourChat) }
 }
 
+/// Lets a client hear what comes for one side of a chat, or for either, if it holds that user.
+pub fn listen(
+    models: &ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    role: Option<Role>,
+) -> Result<(), Refusal> {
+    match role {
+        Some(role) => find(models, client, chat, role).map(|_| ()),
+        None => find(models, client, chat, Role::Teacher)
+            .or_else(|_| find(models, client, chat, Role::Student))
+            .map(|_| ()),
+    }
+}
+
 /// Marks one side as having entered, and tells both once the second has.
 pub fn enter(
     models: &mut ChatLifetime,

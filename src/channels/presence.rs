@@ -83,6 +83,12 @@ pub fn claim_student(
     Ok(())
 }
 
+/// A client wants to hear of a user's next chat: one that it holds, or may come to hold.
+pub fn await_chat(models: &ChatLifetime, client: ClientId, role: Role, user: &UserId) -> Result<(), Refusal> {
+    let holder = models.holder(role, user);
+    if holder.is_none_or(|holder| holder == client) { Ok(()) } else { Err(Refusal::NotYourUser) }
+}
+
 /// A user whom this client holds goes off line: out of the queue, out of every chat.
 pub fn disconnect(
     models: &mut ChatLifetime,

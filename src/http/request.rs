@@ -84,6 +84,16 @@ impl<'a> Request<'a> {
         pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// The value of a query parameter, decoded.
+    pub fn query_decoded(&self, name: &str) -> Option<Cow<'a, str>> {
+        form_field(self.query.as_bytes(), name)
+    }
+
+    /// The value of a field of a body that is a form, decoded.
+    pub fn form(&self, name: &str) -> Option<Cow<'_, str>> {
+        form_field(&self.body, name)
+    }
+
     /// Whether the connection stays open for another request (RFC 9112, 9.3).
     pub fn keeps_alive(&self) -> bool {
         if self.is_http_11 {
@@ -127,6 +137,10 @@ impl<'a> Request<'a> {
         let length = content_length(length)?;
         Ok(input.get(..length).map(|body| (Cow::Borrowed(body), length)))
     }
+}
+
+fn form_field<'a>(form: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// A target without the scheme and authority that a proxy may put before it (RFC 9112, 3.2.2).

@@ -48,6 +48,22 @@ impl Response {
         Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into_bytes() }
     }
 
+    /// A response that is a script which calls a function with a JSON value. It begins with a comment, so
+    /// that the function's name cannot be the beginning of something else, and says that it is a file.
+    pub fn script(function: &str, json: &str) -> Response {
+        // Two characters that JSON allows in strings and JavaScript did not.
+        let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+        let body = format!("/**/{function}({json});").into_bytes();
+        let content_type = "text/javascript; charset=utf-8";
+        Response { status: Status::OK, content_type, headers: Vec::new(), body }
+            .with("Content-Disposition", "attachment; filename=f.txt")
+    }
+
+    /// Keeps caches from storing the response, and browsers from guessing at what it is.
+    pub fn uncached(self) -> Response {
+        self.with("Cache-Control", "no-cache, no-store").with("X-Content-Type-Options", "nosniff")
+    }
+
     /// Adds a header.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         self.headers.push((name, value.into()));
@@ -76,7 +92,14 @@ impl Response {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());
         let date = httpdate::fmt_http_date(SystemTime::now());
-        let connection = if keep_alive { "keep-alive" } else { "close" };
+        // An Upgrade header is named in Connection too (RFC 9110, 7.8).
+        let is_upgrade = self.headers.iter().any(|(name, _)| *name == "Upgrade");
+        let connection = match (keep_alive, is_upgrade) {
+            (true, false) => "keep-alive",
+            (true, true) => "keep-alive, Upgrade",
+            (false, false) => "close",
+            (false, true) => "close, Upgrade",
+        };
         // Writing into a Vec cannot fail.
         let _ = write!(
             out,

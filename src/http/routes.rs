@@ -19,6 +19,8 @@ pub enum Route {
     Phoenix,
     /// Socket.IO over Engine.IO, over WebSocket or polling.
     SocketIo,
+    /// Bayeux, over WebSocket or polling.
+    Bayeux,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -31,6 +33,8 @@ pub fn route(request: &Request<'_>) -> Route {
         "/ws" | "/ws/websocket" => Route::Phoenix,
         // Engine.IO has errors of its own for methods that do not fit.
         "/socket.io" | "/socket.io/" => return Route::SocketIo,
+        // Bayeux takes what it can and calls the rest a bad request.
+        "/faye" | "/faye/" => return Route::Bayeux,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {

@@ -79,6 +79,14 @@ impl ChatLifetime {
         }
     }
 
+    /// The client that holds a user, if the user is on line.
+    pub fn holder(&self, role: Role, user: &UserId) -> Option<ClientId> {
+        match role {
+            Role::Teacher => self.teachers.find(user.text()).map(|key| self.teachers.get(key).client),
+            Role::Student => self.students.find(user.text()).map(|key| self.students.get(key).client),
+        }
+    }
+
     /// The counts of the moment.
     pub fn status(&self) -> Status {
         Status {

@@ -2,14 +2,77 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::command::Refusal;
-use crate::models::id::UserId;
+use crate::models::id::{Role, UserId};
 
-/// A field of a payload as a user id, or the refusal that its absence deserves.
-pub fn user_id(field: Option<&RawValue>, otherwise: Refusal) -> Result<UserId, Refusal> {
-    field.and_then(|id| serde_json::from_str(id.get()).ok()).ok_or(otherwise)
+/// The fields of a payload that say who and where; each client sends those that its message needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fields<'a> {
+    #[serde(borrow)]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    teacher_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    chat_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a payload, which has to be an object.
+    pub fn parse(payload: Option<&'a str>) -> Result<Fields<'a>, Refusal> {
+        serde_json::from_str(object(payload)?).map_err(|_| Refusal::InvalidPayload)
+    }
+
+    /// Who sends it.
+    pub fn user_id(&self) -> Result<UserId, Refusal> {
+        read(self.user_id).ok_or(Refusal::InvalidUserId)
+    }
+
+    /// Who sends it, in a message for one role alone: a role that is given has to be that one.
+    pub fn user_in(&self, role: Role) -> Result<UserId, Refusal> {
+        if self.role.is_some() && self.role()? != role {
+            return Err(Refusal::WrongRole);
+        }
+        self.user_id()
+    }
+
+    /// Who claims.
+    pub fn teacher_id(&self) -> Result<UserId, Refusal> {
+        read(self.teacher_id).ok_or(Refusal::InvalidTeacherId)
+    }
+
+    /// The chat that it is about.
+    pub fn chat_id(&self) -> Result<Uuid, Refusal> {
+        let text: Cow<str> = read(self.chat_id).ok_or(Refusal::InvalidChatId)?;
+        chat_id(&text).ok_or(Refusal::UnknownChat)
+    }
+
+    /// In which role.
+    pub fn role(&self) -> Result<Role, Refusal> {
+        read(self.role).ok_or(Refusal::WrongRole)
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(field: Option<&'a RawValue>) -> Option<T> {
+    field.and_then(|json| serde_json::from_str(json.get()).ok())
+}
+
+/// A payload as JSON text, which has to be an object.
+pub fn object(payload: Option<&str>) -> Result<&str, Refusal> {
+    payload.filter(|payload| payload.starts_with('{')).ok_or(Refusal::InvalidPayload)
+}
+
+/// A chat's id in the one form in which this server writes it: another would name a topic or channel
+/// whose events nobody gets.
+pub fn chat_id(text: &str) -> Option<Uuid> {
+    let is_canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_canonical { Uuid::try_parse(text).ok() } else { None }
 }
 
 /// JSON's form of a string without the quotes around it.

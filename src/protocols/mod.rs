@@ -4,6 +4,7 @@
 //! [`Protocol::decode`] reads it, the app carries out its commands, [`Protocol::answer`] tells the sender
 //! what became of it.
 
+pub mod bayeux;
 mod json;
 pub mod phoenix;
 pub mod socket_io;
@@ -14,6 +15,7 @@ use crate::command::{Command, Refusal};
 use crate::event::Event;
 use crate::models::Millis;
 
+use bayeux::Bayeux;
 use phoenix::Phoenix;
 use socket_io::SocketIo;
 
@@ -25,6 +27,7 @@ pub type Outgoing<'a> = dyn FnMut(&[&str]) + 'a;
 pub enum Protocol {
     Phoenix(Phoenix),
     SocketIo(SocketIo),
+    Bayeux(Bayeux),
 }
 
 /// What a protocol made of a message.
@@ -47,6 +50,8 @@ pub enum Decoded<'a> {
 pub enum Wake {
     /// To be woken again at this time.
     At(Millis),
+    /// That what it holds is sent, and to be woken again.
+    Answer,
     /// The client has been silent for too long: the connection is to be closed.
     Close(CloseCode, &'static str),
 }
@@ -55,7 +60,7 @@ pub enum Wake {
 #[derive(Debug)]
 pub struct Request<'a> {
     /// What has to happen first: a rejoin as somebody else is a leave and a join.
-    pub first: Option<Command<'a>>,
+    pub first: Vec<Command<'a>>,
     pub command: Command<'a>,
     pub ticket: Ticket<'a>,
 }
@@ -65,6 +70,7 @@ pub struct Request<'a> {
 pub enum Ticket<'a> {
     Phoenix(phoenix::Ticket<'a>),
     SocketIo(socket_io::Ticket<'a>),
+    Bayeux(bayeux::Ticket<'a>),
 }
 
 /// Clients of one dialect get the same text for the same event.
@@ -72,6 +78,7 @@ pub enum Ticket<'a> {
 pub enum Dialect {
     Phoenix(phoenix::Version),
     SocketIo,
+    Bayeux,
 }
 
 impl Protocol {
@@ -80,6 +87,8 @@ impl Protocol {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.decode(text, out),
             Protocol::SocketIo(socket_io) => socket_io.decode(text, out),
+            // Its messages come in batches that may be of several clients: see [`Bayeux::receive`].
+            Protocol::Bayeux(_) => Decoded::Done,
         }
     }
 
@@ -88,6 +97,7 @@ impl Protocol {
         match self {
             Protocol::Phoenix(_) => Decoded::Close(CloseCode::Unsupported, "text only"),
             Protocol::SocketIo(socket_io) => socket_io.binary(),
+            Protocol::Bayeux(_) => Decoded::Done,
         }
     }
 
@@ -98,6 +108,7 @@ impl Protocol {
             (Protocol::SocketIo(socket_io), Ticket::SocketIo(ticket)) => {
                 socket_io.answer(ticket, result, out)
             }
+            (Protocol::Bayeux(bayeux), Ticket::Bayeux(ticket)) => bayeux.answer(ticket, result, out),
             // A ticket goes back to the client whose message it came from.
             _ => {}
         }
@@ -108,15 +119,25 @@ impl Protocol {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.wake(heard, now),
             Protocol::SocketIo(socket_io) => socket_io.wake(heard, now, out),
+            Protocol::Bayeux(bayeux) => bayeux.wake(heard, now),
         }
     }
 
     /// Puts messages together to the body that answers a poll.
-    pub fn payload<'a>(&self, messages: impl Iterator<Item = &'a str>) -> String {
+    pub fn payload<'a>(&mut self, messages: impl Iterator<Item = &'a str>) -> String {
         match self {
             // Its clients do not poll.
             Protocol::Phoenix(_) => String::new(),
             Protocol::SocketIo(socket_io) => socket_io.revision().encode_payload(messages),
+            Protocol::Bayeux(bayeux) => bayeux.payload(messages),
+        }
+    }
+
+    /// The message with which a polling client is let go, if there is one.
+    pub fn farewell(&self) -> Option<&'static str> {
+        match self {
+            Protocol::SocketIo(_) => Some(socket_io::CLOSE),
+            Protocol::Phoenix(_) | Protocol::Bayeux(_) => None,
         }
     }
 
@@ -125,6 +146,7 @@ impl Protocol {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.wants(event),
             Protocol::SocketIo(socket_io) => socket_io.wants(event),
+            Protocol::Bayeux(bayeux) => bayeux.wants(event),
         }
     }
 
@@ -133,6 +155,7 @@ impl Protocol {
         match self {
             Protocol::Phoenix(phoenix) => Dialect::Phoenix(phoenix.version()),
             Protocol::SocketIo(_) => Dialect::SocketIo,
+            Protocol::Bayeux(_) => Dialect::Bayeux,
         }
     }
 }
@@ -143,6 +166,7 @@ impl Dialect {
         match self {
             Dialect::Phoenix(version) => phoenix::encode(version, event, out),
             Dialect::SocketIo => socket_io::encode(event, out),
+            Dialect::Bayeux => bayeux::encode(event, out),
         }
     }
 }

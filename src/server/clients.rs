@@ -56,6 +56,11 @@ impl Clients {
         ClientId { slot, generation }
     }
 
+    /// How many clients there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
     /// Forgets a client.
     pub fn remove(&mut self, id: ClientId) -> Option<Client> {
         self.get(id)?;
@@ -117,10 +122,11 @@ impl Clients {
         std::mem::take(&mut self.mail)
     }
 
-    /// All clients that poll.
-    pub fn polling(&self) -> Vec<ClientId> {
-        let polling = self.slab.iter().filter(|(_, client)| matches!(client.link, Link::Polling(_)));
-        polling.map(|(slot, client)| ClientId { slot: slot as u32, generation: client.generation }).collect()
+    /// All clients.
+    pub fn ids(&self) -> Vec<ClientId> {
+        let id =
+            |(slot, client): (usize, &Client)| ClientId { slot: slot as u32, generation: client.generation };
+        self.slab.iter().map(id).collect()
     }
 
     /// Takes the clients that wanted to be woken by now.

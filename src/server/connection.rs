@@ -5,6 +5,7 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
+use crate::http::response::{Response, Status};
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::websocket::FrameReader;
@@ -24,6 +25,8 @@ pub enum State {
     Probe(ClientId, FrameReader),
     /// The frames of a client.
     WebSocket(ClientId, FrameReader),
+    /// Batches of messages of clients that outlive it, and the client whose deliveries go this way.
+    Bayeux(Option<ClientId>, FrameReader),
     /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.
@@ -37,12 +40,35 @@ pub struct Parked {
     pub form: AnswerForm,
 }
 
-/// What a response depends on besides what it says.
+/// What the answer to a poll depends on besides what it says.
 #[derive(Debug)]
 pub struct AnswerForm {
     pub keep_alive: bool,
     /// The origin of the page that asks, which is let in by name.
     pub origin: Option<Box<str>>,
+    pub body: BodyForm,
+}
+
+/// What the body of an answer is wrapped in.
+#[derive(Debug)]
+pub enum BodyForm {
+    /// Engine.IO's payload.
+    Text,
+    Json,
+    /// A call of this function: JSONP.
+    Script(Box<str>),
+}
+
+impl AnswerForm {
+    /// The response with this body.
+    pub fn response(&self, body: String) -> Response {
+        let response = match &self.body {
+            BodyForm::Text => Response::text(body),
+            BodyForm::Json => Response::json(Status::OK, body.into_bytes()).uncached(),
+            BodyForm::Script(callback) => Response::script(callback, &body).uncached(),
+        };
+        response.with_cors(self.origin.as_deref())
+    }
 }
 
 /// One socket of the loop.
@@ -60,6 +86,8 @@ pub struct Connection {
     pub outbound: Vec<u8>,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
+    /// It was so at the write before, or has been since.
+    pub was_blocked: bool,
     /// In the list of those to be written to.
     pub is_dirty: bool,
     /// There may be input that no new edge will tell of.
@@ -91,6 +119,7 @@ impl Connection {
             inbound: Vec::new(),
             outbound: Vec::new(),
             is_blocked: false,
+            was_blocked: false,
             is_dirty: false,
             is_unread: false,
             is_eof: false,
@@ -125,6 +154,7 @@ impl Connection {
                 Err(_) => return Flush::Over,
             }
         }
+        self.was_blocked = self.is_blocked;
         if self.is_blocked {
             self.outbound.drain(..written);
             return Flush::Blocked;
@@ -147,8 +177,8 @@ impl Connection {
         is_waiting || self.outbound.len() >= HIGH_WATER
     }
 
-    /// Whether this is the WebSocket of a client.
+    /// Whether this is the WebSocket of a client, and not one that is only being tried.
     pub fn is_client(&self) -> bool {
-        matches!(self.state, State::WebSocket(..))
+        matches!(self.state, State::WebSocket(..) | State::Bayeux(..))
     }
 }

@@ -10,11 +10,14 @@ use slab::Slab;
 use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
 use crate::models::Millis;
+use crate::protocols::bayeux::LIFETIME;
 
 /// How long a request may take, and with it an upgrade.
 const HEAD_TIMEOUT: Millis = 10_000;
-/// How long a peer may take to close after it was told.
+/// How long a peer may take to close after it was told, and to take in the end of what it is told.
 const CLOSE_TIMEOUT: Millis = 3_000;
+/// How long an HTTP client may leave its answers unread.
+const SEND_TIMEOUT: Millis = 60_000;
 /// Buffers kept for the next connections that have something to say, and the largest one kept: so
 /// connections that say little need no allocation, and idle ones hold none.
 const SPARE_BUFFERS: usize = 256;
@@ -26,6 +29,10 @@ pub struct Connections {
     slab: Slab<Connection>,
     generation: u32,
     max_backlog: usize,
+    /// Milliseconds that a peer has to close.
+    close_timeout: Millis,
+    /// How many are saying good-bye.
+    lingering: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
     /// Those with something to write.
@@ -43,6 +50,8 @@ impl Connections {
             slab: Slab::new(),
             generation: 0,
             max_backlog,
+            close_timeout: CLOSE_TIMEOUT,
+            lingering: 0,
             timers: Timers::new(now),
             spare: Vec::new(),
             dirty: VecDeque::new(),
@@ -54,6 +63,16 @@ impl Connections {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// How many are saying good-bye.
+    pub fn lingering(&self) -> usize {
+        self.lingering
+    }
+
+    /// Gives all peers so long to close, from when they are told.
+    pub fn set_close_timeout(&mut self, timeout: Millis) {
+        self.close_timeout = timeout;
     }
 
     /// Takes a socket in and registers it, once for both directions: its interest never changes.
@@ -134,10 +153,16 @@ impl Connections {
     }
 
     /// Writes what waits for a connection.
-    pub fn flush(&mut self, slot: u32) -> Flush {
+    pub fn flush(&mut self, slot: u32, now: Millis) -> Flush {
         let connection = &mut self.slab[slot as usize];
+        let before = connection.outbound.len();
         let was_paused = connection.is_paused();
+        let was_blocked = connection.was_blocked;
         let flush = connection.flush();
+        // A peer that takes something in is not timed out for being slow.
+        if connection.outbound.len() < before {
+            connection.since = now;
+        }
         if connection.outbound.is_empty() {
             let buffer = std::mem::take(&mut connection.outbound);
             if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
@@ -146,6 +171,9 @@ impl Connections {
         }
         if connection.is_unread && was_paused && !connection.is_paused() {
             self.unread.push(slot);
+        }
+        if was_blocked {
+            self.restart_timer(slot);
         }
         flush
     }
@@ -181,10 +209,9 @@ impl Connections {
         let connection = &mut self.slab[slot as usize];
         let before = std::mem::replace(&mut connection.state, state);
         connection.since = now;
-        match self.deadline(slot) {
-            Some(deadline) => self.timers.set(slot, deadline),
-            None => self.timers.cancel(slot),
-        }
+        self.lingering += usize::from(matches!(connection.state, State::Lingering));
+        self.lingering -= usize::from(matches!(before, State::Lingering));
+        self.restart_timer(slot);
         before
     }
 
@@ -211,10 +238,20 @@ impl Connections {
     /// When a wait is over. A client's silence is its protocol's business.
     fn deadline(&self, slot: u32) -> Option<Millis> {
         let connection = &self.slab[slot as usize];
-        match connection.state {
-            State::Http | State::Probe(..) => Some(connection.since + HEAD_TIMEOUT),
-            State::WebSocket(..) | State::Parked(_) => None,
-            State::Lingering => Some(connection.since + CLOSE_TIMEOUT),
+        let timeout = match connection.state {
+            State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
+            State::Http | State::Probe(..) => HEAD_TIMEOUT,
+            State::Bayeux(..) => LIFETIME,
+            State::WebSocket(..) | State::Parked(_) => return None,
+            State::Lingering => self.close_timeout,
+        };
+        Some(connection.since + timeout)
+    }
+
+    fn restart_timer(&mut self, slot: u32) {
+        match self.deadline(slot) {
+            Some(deadline) => self.timers.set(slot, deadline),
+            None => self.timers.cancel(slot),
         }
     }
 
@@ -233,6 +270,7 @@ impl Connections {
             return;
         }
         connection.is_closed = true;
+        self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
         self.timers.cancel(slot);
         self.closed.push(slot);

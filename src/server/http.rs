@@ -35,6 +35,10 @@ impl Server {
                 Some(response) => response,
                 None => return used,
             },
+            Route::Bayeux => match self.bayeux(slot, &request) {
+                Some(response) => response,
+                None => return used,
+            },
         };
         self.respond(slot, &request, &response);
         used
@@ -77,7 +81,8 @@ impl Server {
     }
 
     fn respond(&mut self, slot: u32, request: &Request<'_>, response: &Response) {
-        self.write_response(slot, response, request.method == "HEAD", request.keeps_alive());
+        let keep_alive = request.keeps_alive() && self.stop_at.is_none();
+        self.write_response(slot, response, request.method == "HEAD", keep_alive);
     }
 
     /// Answers a request; the wait for the next one begins.

@@ -98,7 +98,11 @@ impl Listeners {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
             Err(error) if is_exhausted(&error) => self.refuse_next(index),
             // The connection was given up before it was accepted: the next one may be there.
-            Err(_) => Accepted::Refused,
+            Err(error) if is_of_the_peer(&error) => Accepted::Refused,
+            Err(error) => {
+                warn!("no connection can be accepted: {error}");
+                Accepted::Exhausted
+            }
         }
     }
 
@@ -136,6 +140,11 @@ pub fn refuse(mut stream: TcpStream) {
 
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
 /// EMFILE and ENFILE, which are the same numbers on Linux and macOS; std has no kind for them.

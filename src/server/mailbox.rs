@@ -11,11 +11,19 @@ pub struct Mailbox {
     bytes: usize,
     /// The connection whose request is held until there is something to answer it with.
     pub parked: Option<u32>,
-    /// A WebSocket is being tried in place of the requests, which are not held meanwhile.
-    pub is_upgrading: bool,
+    /// The socket or the request that the client was reached by has gone away, and it has not come back.
+    pub is_lost: bool,
+    /// The connection on which a WebSocket is being tried in place of the requests, which are not held
+    /// meanwhile.
+    pub probe: Option<u32>,
 }
 
 impl Mailbox {
+    /// The mailbox of a client whose socket has gone away.
+    pub fn lost() -> Mailbox {
+        Mailbox { is_lost: true, ..Mailbox::default() }
+    }
+
     /// Appends a message that consists of these parts.
     pub fn push(&mut self, parts: &[&str]) {
         let message = parts.concat();

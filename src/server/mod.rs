@@ -5,27 +5,31 @@
 //! door. Writing comes last, so that one write carries all that a turn has for a connection, also what
 //! timers add.
 
+mod accept;
+mod bayeux;
 mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod departure;
+mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
 mod polling;
 mod receive;
+mod shutdown;
 mod timers;
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use log::{debug, info, warn};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
-use tungstenite::protocol::frame::coding::CloseCode;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
@@ -33,13 +37,12 @@ use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
 use crate::protocols::{Outgoing, Protocol, Wake};
-use crate::websocket;
 
-use clients::{Clients, Outbox};
+use clients::{Clients, Link, Outbox};
 use clock::Clock;
 use connection::{Flush, State};
 use connections::Connections;
-use listeners::{Accepted, Listeners};
+use listeners::Listeners;
 
 // A token holds a slot and its generation, 32 bits each.
 const _: () = assert!(usize::BITS >= 64);
@@ -50,10 +53,8 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
-/// Events taken from the kernel at once, and connections taken in in one turn.
+/// Events taken from the kernel at once.
 const BATCH: usize = 1024;
-/// How long to wait when there is no descriptor even to refuse with.
-const ACCEPT_RETRY: Millis = 100;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
@@ -69,6 +70,8 @@ pub struct Server {
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
+    /// Bayeux clients by clientId.
+    client_ids: HashMap<Box<str>, ClientId>,
     app: App,
     max_connections: usize,
     max_message_size: usize,
@@ -103,6 +106,7 @@ impl Server {
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
+            client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
             max_connections,
             max_message_size: options.max_message_size,
@@ -220,7 +224,8 @@ impl Server {
 
     fn time_out(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        if matches!(connection.state, State::Http) && !connection.inbound.is_empty() {
+        let is_answered = connection.outbound.is_empty();
+        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
             self.request_timeout(slot);
         } else {
             self.drop_connection(slot);
@@ -230,12 +235,21 @@ impl Server {
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
         let now = self.clock.now();
-        let Some(heard) = self.clients.get(id).map(|client| client.heard) else {
+        let Some(client) = self.clients.get(id) else {
             return;
+        };
+        let heard = match client.link {
+            // What it has sent is left unread until it has read itself: that is no silence of its.
+            Link::Socket(slot) if self.connections.get(slot).is_unread => now,
+            _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
         match self.clients.speak(id, &mut self.connections, wake) {
             Some(Wake::At(time)) => self.clients.wake_at(id, time),
+            Some(Wake::Answer) => {
+                self.answer_held(id);
+                self.wake(id);
+            }
             Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
             None => {}
         }
@@ -249,121 +263,13 @@ impl Server {
             let Some(slot) = self.connections.next_dirty() else {
                 break;
             };
-            match self.connections.flush(slot) {
+            match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
                 Flush::Over => self.drop_connection(slot),
-                Flush::Blocked if self.connections.is_too_far_behind(slot) => {
-                    debug!("connection {slot} reads too slowly and is cut off");
-                    self.drop_connection(slot);
-                }
+                Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
                 Flush::Blocked => {}
             }
         }
-    }
-
-    fn crowd(&mut self, listener: usize) {
-        if !self.crowded.contains(&listener) {
-            self.crowded.push(listener);
-        }
-    }
-
-    /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
-    fn accept(&mut self) {
-        let mut room = BATCH;
-        while let (Some(&listener), 1..) = (self.crowded.last(), room) {
-            room -= 1;
-            match self.listeners.accept(listener) {
-                Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
-                    warn!("a connection is refused: there are {} already", self.max_connections);
-                    listeners::refuse(stream);
-                }
-                Accepted::Connection(stream) => {
-                    let now = self.clock.now();
-                    if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
-                        debug!("a connection is lost as it comes in: {error}");
-                    }
-                }
-                Accepted::Refused => {}
-                Accepted::Nobody => {
-                    self.crowded.pop();
-                }
-                Accepted::Exhausted => {
-                    self.crowded.clear();
-                    self.accept_retry = Some(self.clock.now() + ACCEPT_RETRY);
-                }
-            }
-        }
-    }
-
-    /// A signal: stops accepting and tells everybody. A second one leaves at once.
-    fn stop(&mut self) {
-        for _ in self.signals.pending() {
-            let now = self.clock.now();
-            if self.stop_at.is_some() {
-                info!("stopping at once");
-                self.stop_at = Some(now);
-                continue;
-            }
-            info!("stopping: {} connections to close", self.connections.len());
-            self.stop_at = Some(now + self.drain_timeout);
-            self.listeners.close();
-            self.crowded.clear();
-            for client in self.clients.polling() {
-                self.dismiss(client);
-            }
-            for slot in self.connections.slots() {
-                self.say_goodbye(slot);
-            }
-        }
-    }
-
-    /// What was relayed so far comes first, then the close frame; nothing is half written. That others
-    /// leave is not told any more: everybody leaves.
-    fn say_goodbye(&mut self, slot: u32) {
-        let now = self.clock.now();
-        if let State::WebSocket(client, _) | State::Probe(client, _) = self.connections.get(slot).state {
-            self.clients.remove(client);
-            let outbound = self.connections.outbound(slot);
-            websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
-        }
-        if !matches!(self.connections.get(slot).state, State::Lingering) {
-            self.connections.linger(slot, now);
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.stop_at.is_some_and(|due| self.connections.len() == 0 || due <= self.clock.now())
-    }
-
-    /// Drops a connection, and with it its client.
-    fn drop_connection(&mut self, slot: u32) {
-        self.hang_up(slot);
-        self.connections.close(slot);
-    }
-
-    /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
-    /// held request it was; one that only tried it polls on.
-    fn hang_up(&mut self, slot: u32) {
-        let client = match &self.connections.get(slot).state {
-            State::WebSocket(client, _) => *client,
-            State::Parked(parked) => parked.client,
-            &State::Probe(client, _) => return self.probe_failed(slot, client),
-            State::Http | State::Lingering => return,
-        };
-        self.connections.get_mut(slot).state = State::Lingering;
-        self.client_gone(client);
-    }
-
-    /// A client is gone, however it went: its users go off line at once.
-    fn client_gone(&mut self, client: ClientId) {
-        self.clients.remove(client);
-        self.users_gone(client);
-    }
-
-    /// All users that a client holds go off line.
-    fn users_gone(&mut self, client: ClientId) {
-        let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-        self.app.gone(client, self.clock.now(), &mut outbox);
     }
 }
 

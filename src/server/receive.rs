@@ -6,9 +6,9 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::Server;
 use super::clients::{Link, Outbox};
 use super::connection::State;
-use crate::command::Refusal;
+use crate::command::{Command, Refusal};
 use crate::models::id::ClientId;
-use crate::protocols::{Decoded, Outgoing, Protocol, Request};
+use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
 use crate::websocket::{self, Message, Read, Violation};
 
 impl Server {
@@ -75,7 +75,7 @@ impl Server {
             let rest = &mut input[at..];
             let used = match connection.state {
                 State::Http => self.request(slot, rest),
-                State::WebSocket(..) | State::Probe(..) => self.frame(slot, rest),
+                State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => self.frame(slot, rest),
                 State::Parked(_) => 0,
                 State::Lingering => rest.len(),
             };
@@ -90,16 +90,17 @@ impl Server {
     fn frame(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let max_message_size = self.max_message_size;
         let connection = self.connections.get_mut(slot);
-        let (State::WebSocket(client, reader) | State::Probe(client, reader)) = &mut connection.state else {
+        let (State::WebSocket(_, reader) | State::Probe(_, reader) | State::Bayeux(_, reader)) =
+            &mut connection.state
+        else {
             return 0;
         };
-        let client = *client;
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
             Ok(Read::Frame { consumed, message }) => {
-                self.clients.heard(client, self.clock.now());
+                self.heard(slot);
                 if let Some(message) = message {
-                    self.message(slot, client, message);
+                    self.message(slot, message);
                 }
                 consumed
             }
@@ -110,35 +111,78 @@ impl Server {
         }
     }
 
-    fn message(&mut self, slot: u32, client: ClientId, message: Message<'_>) {
+    /// A frame has come: neither a client nor a socket of a Bayeux client is idle.
+    fn heard(&mut self, slot: u32) {
+        let now = self.clock.now();
+        match self.connections.get(slot).state {
+            State::WebSocket(client, _) | State::Probe(client, _) => self.clients.heard(client, now),
+            _ => self.connections.get_mut(slot).since = now,
+        }
+    }
+
+    fn message(&mut self, slot: u32, message: Message<'_>) {
         match message {
-            Message::Text(text) if self.connections.get(slot).is_client() => self.text(client, &text),
-            Message::Text(text) => self.probe(slot, client, &text),
-            Message::Binary(_) => self.binary(client),
             Message::Ping(payload) => websocket::write_pong(self.connections.outbound(slot), payload),
             Message::Pong => {}
             Message::Close(code) => self.answer_close(slot, code),
+            Message::Text(text) => match self.connections.get(slot).state {
+                State::WebSocket(client, _) => self.text(client, &text),
+                State::Probe(client, _) => self.probe(slot, client, &text),
+                State::Bayeux(..) => self.bayeux_frame(slot, &text),
+                _ => {}
+            },
+            Message::Binary(_) => match self.connections.get(slot).state {
+                State::WebSocket(client, _) => self.binary(client),
+                // What does not parse is passed over.
+                State::Bayeux(..) => {}
+                _ => self.fail(slot, CloseCode::Unsupported, "text only"),
+            },
         }
     }
 
     /// A text message on its way through: decoded, carried out, answered.
     pub(super) fn text(&mut self, client: ClientId, text: &str) {
-        let Server { connections, clients, app, clock, .. } = self;
         let decode = |protocol: &mut Protocol, out: &mut Outgoing| protocol.decode(text, out);
-        let request = match clients.speak(client, connections, decode) {
-            Some(Decoded::Request(request)) => request,
-            Some(decoded) => return self.decoded(client, decoded),
-            None => return,
-        };
-        let Request { first, command, ticket } = request;
-        let now = clock.now();
-        let mut outbox = Outbox { connections, clients };
-        let first = first.map_or(Ok(()), |command| app.handle(client, command, now, &mut outbox));
-        let result = first.and_then(|()| app.handle(client, command, now, &mut outbox));
+        match self.clients.speak(client, &mut self.connections, decode) {
+            Some(Decoded::Request(request)) => {
+                let (ticket, result) = self.carry_out(client, request);
+                let answer =
+                    |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(ticket, result, out);
+                self.clients.speak(client, &mut self.connections, answer);
+            }
+            Some(decoded) => self.decoded(client, decoded),
+            None => {}
+        }
+    }
+
+    /// Carries out the commands of a request, up to the first that is refused.
+    pub(super) fn carry_out<'a>(
+        &mut self,
+        client: ClientId,
+        request: Request<'a>,
+    ) -> (Ticket<'a>, Result<(), Refusal>) {
+        let mut commands = request.first.into_iter().chain([request.command]);
+        let result = commands.try_for_each(|command| {
+            self.make_way(client, &command);
+            let Server { connections, clients, app, clock, .. } = self;
+            app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
+        });
         if let Err(refusal) = result {
             note(client, refusal);
         }
-        clients.speak(client, connections, |protocol, out| protocol.answer(ticket, result, out));
+        (request.ticket, result)
+    }
+
+    /// An id belongs to one live connection at a time. A client that outlives its connection keeps its users
+    /// only until somebody comes who has one.
+    fn make_way(&mut self, client: ClientId, command: &Command<'_>) {
+        let holder = command.takes().and_then(|(role, user)| self.app.models().holder(role, user));
+        let Some(holder) = holder.filter(|holder| *holder != client) else {
+            return;
+        };
+        if self.clients.mailbox(holder).is_some_and(|mailbox| mailbox.is_lost) {
+            self.close_client(holder, CloseCode::Away, "its users have come back elsewhere");
+        }
     }
 
     fn binary(&mut self, client: ClientId) {
@@ -149,7 +193,7 @@ impl Server {
     }
 
     /// What a message comes to that is no request.
-    fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
+    pub(super) fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
         match decoded {
             Decoded::Request(_) | Decoded::Done => {}
             Decoded::Refused(refusal) => note(client, refusal),
@@ -160,14 +204,15 @@ impl Server {
 
     /// Closes a client because of what came from it, or did not come.
     pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &str) {
-        match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(slot)) => self.fail(slot, code, reason),
-            Some(Link::Polling(_)) => {
-                debug!("client {} is closed: {reason}", client.slot);
-                self.dismiss(client);
-                self.users_gone(client);
-            }
-            None => {}
+        let Some(link) = self.clients.get(client).map(|client| &client.link) else {
+            return;
+        };
+        debug!("client {} is closed: {reason}", client.slot);
+        let socket = if let Link::Socket(slot) = *link { Some(slot) } else { None };
+        self.dismiss(client);
+        self.users_gone(client);
+        if let Some(slot) = socket {
+            self.fail(slot, code, reason);
         }
     }
 

@@ -2,6 +2,7 @@
 //! in, frames go out through the `Outbox`.
 
 mod events;
+mod pinging;
 mod teaching;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,9 @@ use crate::messages::Words;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::pacer::Pacer;
-use crate::protocols::{Identity, Protocol, Role};
+use crate::protocols::{Identity, Mode, Protocol, Role};
 use crate::stats::Stats;
+use pinging::Pings;
 
 /// How far a user has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Counts {
     pub teachers_joined: usize,
     pub students_ready: usize,
     pub students_gone: usize,
+    /// Teachers who have had the answers to all their pings.
+    pub teachers_done: usize,
     pub teachers_lost: usize,
     pub students_lost: usize,
 }
@@ -67,6 +71,8 @@ pub struct Conversation {
     pacer: Option<Pacer>,
     /// Chats whose next message waits for the pacer.
     idle_chats: VecDeque<usize>,
+    /// One for each teacher in a run of pings, none in a conversation.
+    pings: Vec<Pings>,
     /// Waiting students, as the last status said.
     waiting: Option<u64>,
     /// A status has said that no students are left.
@@ -97,8 +103,11 @@ impl Conversation {
                 served: false,
             })
             .collect::<Vec<_>>();
+        let protocol = options.mode.protocol();
+        let is_ping = options.mode == Mode::Ping;
         Self {
-            protocol: options.mode.protocol(),
+            words: Words::new(protocol.student_mark()),
+            protocol,
             outbox: Outbox::new(users.len()),
             users,
             teachers: options.teachers,
@@ -108,6 +117,7 @@ impl Conversation {
             // A round trip is two relayed messages, and the schedule is one of round trips.
             pacer: options.rate.map(|rate| Pacer::new(rate / 2.0)),
             idle_chats: VecDeque::new(),
+            pings: vec![Pings::NONE; if is_ping { options.teachers } else { 0 }],
             waiting: None,
             nobody_left: false,
             closing: false,
@@ -115,9 +125,8 @@ impl Conversation {
             come_back: options.duration.is_some() && options.message_count.is_some(),
             students_per_teacher: options.students_per_teacher,
             message_size: options.message_size,
-            claims: !options.idle,
+            claims: !options.idle && !is_ping,
             text: String::new(),
-            words: Words::default(),
         }
     }
 
@@ -155,8 +164,11 @@ impl Conversation {
         }
     }
 
-    /// Every student has left or failed, and every chat is over.
+    /// Every student has left or failed, and every chat is over; or every ping is answered.
     pub fn is_over(&self) -> bool {
+        if !self.pings.is_empty() {
+            return self.counts.teachers_done + self.counts.teachers_lost == self.teachers;
+        }
         let students = self.users.len() - self.teachers;
         if students == 0 {
             return self.nobody_left || (self.closing && self.chats.is_empty());
@@ -173,13 +185,15 @@ impl Conversation {
     pub fn close(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.closing, true) {
             self.stats.last_progress = now;
+            // Whoever has no students of its own cannot know when the last one is served.
+            self.claims &= self.users.len() > self.teachers;
             while let Some(key) = self.idle_chats.pop_front() {
                 self.terminate(key);
             }
         }
     }
 
-    /// Keeps a connection alive, as phoenix.js does.
+    /// Keeps a connection alive, as the protocol's own client does.
     pub fn heartbeat(&mut self, user: usize) {
         if !matches!(self.users[user].stage, Stage::Away | Stage::Gone | Stage::Lost) {
             self.say(user, |protocol, who, out| protocol.heartbeat(who, out));

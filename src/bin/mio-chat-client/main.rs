@@ -4,6 +4,7 @@
 mod chats;
 mod connector;
 mod conversation;
+mod curves;
 mod driver;
 mod frames;
 mod handshake;
@@ -22,6 +23,7 @@ mod summary;
 
 use std::process::ExitCode;
 
+use curves::Curves;
 use options::{Options, Output, Request};
 use summary::Summary;
 
@@ -29,6 +31,15 @@ fn main() -> ExitCode {
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Request::Help) => print!("{}", options::HELP),
         Ok(Request::Version) => println!("mio-chat-client {}", env!("CARGO_PKG_VERSION")),
+        Ok(Request::Compare(comparison)) => {
+            match report::comparison::compare(&comparison.out, &comparison.files) {
+                Ok(table) => print!("{table}"),
+                Err(message) => {
+                    eprintln!("mio-chat-client: {message}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
         Ok(Request::Run(options)) => return finish(&options),
         Err(message) => {
             eprintln!("mio-chat-client: {message}\nTry --help.");
@@ -63,8 +74,10 @@ fn run(options: &Options) -> Result<Summary, String> {
         Output::Text if !options.quiet => print!("{}", summary.to_text()),
         Output::Text => {}
     }
-    if let Some(path) = &options.report {
-        report::write(path, &summary, &outcome)?;
+    if options.report.is_some() || options.save.is_some() {
+        let curves = Curves::new(&outcome.stats);
+        options.report.as_ref().map_or(Ok(()), |path| report::write(path, &summary, &curves))?;
+        options.save.as_ref().map_or(Ok(()), |path| report::write_json(path, &summary, &curves))?;
     }
     Ok(summary)
 }

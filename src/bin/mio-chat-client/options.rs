@@ -1,5 +1,7 @@
 //! The command line: node-chat-client's spellings and their kebab-case twins.
 
+mod compare;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::protocols::Mode;
+
+pub use compare::Comparison;
 
 /// What `--help` prints.
 pub const HELP: &str = include_str!("help.txt");
@@ -20,6 +24,7 @@ const MAX_MESSAGE_SIZE: usize = 1 << 20;
 pub enum Request {
     Help,
     Version,
+    Compare(Comparison),
     Run(Box<Options>),
 }
 
@@ -53,9 +58,13 @@ pub struct Options {
     pub server_pid: Option<u32>,
     pub output: Output,
     pub report: Option<PathBuf>,
+    /// Where the summary and its curves are kept for a comparison.
+    pub save: Option<PathBuf>,
     pub quiet: bool,
     /// How long the run may go without any progress.
     pub timeout: Duration,
+    /// How long the run may take in all.
+    pub time_limit: Option<Duration>,
 }
 
 impl Default for Options {
@@ -77,8 +86,10 @@ impl Default for Options {
             server_pid: None,
             output: Output::Text,
             report: None,
+            save: None,
             quiet: false,
             timeout: Duration::from_secs(60),
+            time_limit: None,
         }
     }
 }
@@ -94,6 +105,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Request, String> {
         match arg {
             Short('h') | Long("help") => return Ok(Request::Help),
             Short('V') | Long("version") => return Ok(Request::Version),
+            Value(word) if word == "compare" => return compare::parse(&mut parser).map(Request::Compare),
             Long(name) => {
                 let name = name.to_owned();
                 set(&mut options, &name, &mut parser).map_err(|e| format!("--{name}: {e}"))?;
@@ -128,8 +140,10 @@ fn set(options: &mut Options, name: &str, parser: &mut lexopt::Parser) -> Result
         "serverPid" | "server-pid" => options.server_pid = Some(value(parser)?),
         "output" => options.output = value(parser)?,
         "report" => options.report = Some(raw(parser)?.into()),
+        "save" => options.save = Some(raw(parser)?.into()),
         "quiet" => options.quiet = true,
         "timeout" => options.timeout = seconds(parser)?,
+        "timeLimit" | "time-limit" => options.time_limit = Some(seconds(parser)?),
         _ => return Err("no such option".into()),
     }
     Ok(())
@@ -139,6 +153,13 @@ fn set(options: &mut Options, name: &str, parser: &mut lexopt::Parser) -> Result
 fn settle(mut options: Options) -> Result<Options, String> {
     if options.url.is_empty() {
         options.url = options.mode.default_url().to_owned();
+    }
+    options.url = options.mode.whole_url(&options.url);
+    if options.mode == Mode::Ping {
+        if options.rate.is_some() || options.message_size > 0 {
+            return Err("--mode ping: a ping has neither a --rate nor a --message-size".into());
+        }
+        options.students = 0;
     }
     if options.message_count.is_none() && options.duration.is_none() {
         options.message_count = Some(50);
@@ -235,6 +256,8 @@ mod tests {
     fn a_mode_brings_its_own_url() {
         let url = run("--mode phoenix-v2").unwrap().url;
         assert_eq!(url, "ws://localhost:4000/ws/websocket?vsn=2.0.0");
+        let url = run("--mode node").unwrap().url;
+        assert_eq!(url, "ws://localhost:4000/socket.io/?EIO=3&transport=websocket");
     }
 
     #[test]
@@ -245,6 +268,8 @@ mod tests {
             ("--rate NaN", "--rate"),
             ("--output xml", "--output"),
             ("--mode smoke", "--mode"),
+            ("--mode ping --rate 5", "--mode ping"),
+            ("--mode ping --numTeachers 0", "nothing to do"),
             ("--what", "--what"),
             ("--report", "--report"),
             ("stray", "stray"),

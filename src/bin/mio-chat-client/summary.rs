@@ -7,11 +7,11 @@ mod text;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::driver::{Outcome, Track};
 use crate::options::Options;
-use crate::stats::{Errors, Times};
+use crate::stats::{Errors, Sample, Times};
 
 pub use text::time;
 
@@ -55,7 +55,7 @@ pub struct Summary {
 }
 
 /// A distribution of times, in microseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Quantiles {
     pub count: u64,
     pub mean: f64,
@@ -72,6 +72,8 @@ pub struct Server {
     pub server_cpu_seconds: Option<f64>,
     pub server_cpu_us_per_message: Option<f64>,
     pub server_messaging_cpu_us_per_message: Option<f64>,
+    /// While everybody was in a chat and nobody came or went; for runs with a duration.
+    pub server_steady_cpu_us_per_message: Option<f64>,
     pub server_peak_memory_bytes: Option<u64>,
     pub server_bytes_per_connection: Option<f64>,
 }
@@ -171,6 +173,14 @@ fn cpu(track: &Track, messages: u64) -> (f64, Option<f64>, Option<f64>) {
     (all / 1e6, per(all, messages), messaging.and_then(|micros| per(micros, messages)))
 }
 
+/// The server's microseconds a message between two moments, by the samples within them.
+fn steady_cpu(samples: &[Sample], (from, to): (f64, f64)) -> Option<f64> {
+    let mut within = samples.iter().filter(|sample| (from..=to).contains(&sample.at));
+    let (first, last) = (within.next()?, within.next_back()?);
+    let cpu = last.server?.cpu.saturating_sub(first.server?.cpu);
+    per(cpu.as_secs_f64() * 1e6, (last.messages - first.messages) as f64)
+}
+
 fn server(outcome: &Outcome) -> Server {
     let Some(track) = &outcome.server else {
         return Server::default();
@@ -181,6 +191,9 @@ fn server(outcome: &Outcome) -> Server {
         server_cpu_seconds: Some(seconds),
         server_cpu_us_per_message: all,
         server_messaging_cpu_us_per_message: messaging,
+        server_steady_cpu_us_per_message: outcome
+            .steady
+            .and_then(|steady| steady_cpu(&outcome.stats.samples, steady)),
         server_peak_memory_bytes: Some(track.after.peak),
         server_bytes_per_connection: track
             .connected

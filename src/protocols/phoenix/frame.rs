@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::command::Refusal;
 use crate::protocols::Outgoing;
-use crate::protocols::json::escaped;
+use crate::protocols::json::{self, Fields, escaped};
 
 /// A reference that was not given.
 pub const NULL: &str = "null";
@@ -89,13 +89,12 @@ impl<'a> Frame<'a> {
 
     /// The payload as JSON text, which has to be an object.
     pub fn object(&self) -> Result<&'a str, Refusal> {
-        let payload = self.payload.map_or(NULL, RawValue::get);
-        if payload.starts_with('{') { Ok(payload) } else { Err(Refusal::InvalidPayload) }
+        json::object(self.payload.map(RawValue::get))
     }
 
     /// The payload's fields.
-    pub fn fields<T: Deserialize<'a>>(&self) -> Result<T, Refusal> {
-        serde_json::from_str(self.object()?).map_err(|_| Refusal::InvalidPayload)
+    pub fn fields(&self) -> Result<Fields<'a>, Refusal> {
+        Fields::parse(self.payload.map(RawValue::get))
     }
 }
 

@@ -8,11 +8,8 @@ mod topic;
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::json::user_id;
 use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::{Command, Refusal};
 use crate::event::Event;
@@ -56,17 +53,6 @@ enum Action {
 /// A frame's commands (see [`Request`]), and how to answer it.
 type Plan<'a> = (Option<Command<'a>>, Command<'a>, Action);
 
-/// The fields of a payload that say who.
-#[derive(Deserialize)]
-struct Who<'a> {
-    #[serde(borrow, rename = "userId")]
-    user: Option<&'a RawValue>,
-    #[serde(borrow, rename = "teacherId")]
-    teacher: Option<&'a RawValue>,
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-}
-
 impl Phoenix {
     /// A socket that has joined nothing yet.
     pub fn new(version: Version, idle_timeout: Millis) -> Phoenix {
@@ -94,7 +80,7 @@ impl Phoenix {
         match self.plan(&frame) {
             Ok((first, command, action)) => {
                 let ticket = super::Ticket::Phoenix(Ticket { refs, topic: frame.topic, action });
-                Decoded::Request(Request { first, command, ticket })
+                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
             }
             Err(refusal) => {
                 self.reply(refs, &frame.topic, Err(refusal), out);
@@ -113,6 +99,10 @@ impl Phoenix {
                 self.replace(replaced, &topic, out);
                 if result.is_ok() {
                     let join_ref = (refs.0 != NULL).then(|| refs.0.into());
+                    if self.joined.is_empty() {
+                        // A student who waits has joined one topic: no room for four.
+                        self.joined.reserve_exact(1);
+                    }
                     self.joined.push(Joined { membership, join_ref });
                 }
                 self.reply(refs, &topic, result, out);
@@ -166,10 +156,9 @@ impl Phoenix {
         index: Option<usize>,
         frame: &Frame<'_>,
     ) -> Result<Plan<'a>, Refusal> {
-        let who: Who = frame.fields()?;
-        let user = user_id(who.user, Refusal::InvalidUserId)?;
-        let role = who.role.and_then(|role| serde_json::from_str(role.get()).ok());
-        let membership = topic.membership(user.clone(), role.ok_or(Refusal::WrongRole)?)?;
+        let fields = frame.fields()?;
+        let user = fields.user_id()?;
+        let membership = topic.membership(user.clone(), fields.role()?)?;
         let replaced = index.map(|index| &self.joined[index].membership);
         if replaced.is_none() && self.joined.len() >= MAX_TOPICS {
             return Err(Refusal::TooManyTopics);
@@ -218,11 +207,10 @@ fn push<'a>(membership: &Membership, frame: &Frame<'a>) -> Result<Command<'a>, R
     match (membership, frame.event.as_ref()) {
         (&Membership::Chat(chat, role), event) => chat_push(chat, role, event, frame),
         (Membership::Teachers(_), "claim:student") => {
-            let teacher = user_id(frame.fields::<Who>()?.teacher, Refusal::InvalidTeacherId)?;
-            Ok(Command::ClaimStudent { teacher })
+            Ok(Command::ClaimStudent { teacher: frame.fields()?.teacher_id()? })
         }
         (Membership::Student(user), "student:ready") => {
-            let ready = user_id(frame.fields::<Who>()?.user, Refusal::InvalidUserId)?;
+            let ready = frame.fields()?.user_id()?;
             if ready == *user { Ok(Command::StudentReady { user: ready }) } else { Err(Refusal::WrongUser) }
         }
         _ => Err(Refusal::UnknownEvent),

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::command::{Command, Refusal};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
+use crate::protocols::json::chat_id;
 
 pub const TEACHERS: &str = "presence:teachers";
 pub const STUDENT: &str = "presence:student:";
@@ -40,13 +41,6 @@ impl<'a> TopicName<'a> {
             _ => Err(Refusal::WrongRole),
         }
     }
-}
-
-/// A chat's id in the one form in which this server writes it: another would name a topic whose
-/// events nobody gets.
-fn chat_id(text: &str) -> Option<Uuid> {
-    let canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if canonical { Uuid::try_parse(text).ok() } else { None }
 }
 
 /// What a client is in a topic that it has joined.

@@ -5,9 +5,10 @@ mod encode;
 pub mod engine;
 mod packet;
 
+use std::borrow::Cow;
+
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::json::escaped;
 use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::Refusal;
 use crate::event::Event;
@@ -20,6 +21,10 @@ use packet::{EventPacket, Packet};
 
 /// How often a ping goes out: from the client in Engine.IO 3, from the server in Engine.IO 4.
 const PING_INTERVAL: Millis = 25_000;
+
+/// The packets with which a session says its last, or nothing at all.
+pub const CLOSE: &str = "1";
+pub const NOOP: &str = "6";
 
 /// The event by which an error comes to a client that asked for no acknowledgement. Not `error`, which
 /// some client versions reserve, and which throws where nobody listens.
@@ -42,6 +47,8 @@ pub struct SocketIo {
 /// What is needed to answer a packet.
 #[derive(Debug)]
 pub struct Ticket<'a> {
+    /// The namespace with a comma behind it; nothing for the default one.
+    namespace: Cow<'static, str>,
     event: &'a str,
     ack: Option<&'a str>,
 }
@@ -101,14 +108,17 @@ impl SocketIo {
 
     /// See [`super::Protocol::answer`].
     pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
+        let namespace = &*ticket.namespace;
         match (ticket.ack, result) {
-            (Some(id), Ok(())) => out(&["43", id, r#"[{"status":"ok"}]"#]),
+            (Some(id), Ok(())) => out(&["43", namespace, id, r#"[{"status":"ok"}]"#]),
             (Some(id), Err(refusal)) => {
-                out(&["43", id, r#"[{"status":"error","reason":""#, refusal.reason(), "\"}]"]);
+                out(&["43", namespace, id, r#"[{"status":"error","reason":""#, refusal.reason(), "\"}]"]);
             }
             (None, Ok(())) => {}
             (None, Err(refusal)) => out(&[
-                "42[\"",
+                "42",
+                namespace,
+                "[\"",
                 ERROR_EVENT,
                 "\",{\"event\":",
                 ticket.event,
@@ -148,9 +158,9 @@ impl SocketIo {
                 Decoded::Leave
             }
             Some(Packet::Event(event)) => self.event(event, out),
-            Some(Packet::Binary { attachments, ack }) => {
+            Some(Packet::Binary { namespace, attachments, ack }) => {
                 self.attachments = attachments;
-                let ticket = Ticket { event: "null", ack };
+                let ticket = Ticket { namespace: prefix(namespace), event: "null", ack };
                 self.answer(ticket, Err(Refusal::BinaryData), out);
                 Decoded::Refused(Refusal::BinaryData)
             }
@@ -162,7 +172,7 @@ impl SocketIo {
     fn connect(&mut self, namespace: &str, out: &mut Outgoing) -> Decoded<'static> {
         if namespace != "/" {
             let error = self.revision.invalid_namespace();
-            out(&["44", &escaped(namespace), ",", error]);
+            out(&["44", &prefix(namespace), error]);
             return Decoded::Refused(Refusal::UnmatchedTopic);
         }
         self.is_connected = true;
@@ -177,7 +187,8 @@ impl SocketIo {
     }
 
     fn event<'a>(&mut self, packet: EventPacket<'a>, out: &mut Outgoing) -> Decoded<'a> {
-        let ticket = Ticket { event: packet.name, ack: packet.ack };
+        let namespace = prefix(packet.namespace);
+        let ticket = Ticket { namespace, event: packet.name, ack: packet.ack };
         let command = if packet.namespace != "/" || !self.is_connected {
             Err(Refusal::NotConnected)
         } else if packet.is("ping") {
@@ -192,7 +203,7 @@ impl SocketIo {
         match command {
             Ok((first, command)) => {
                 let ticket = super::Ticket::SocketIo(ticket);
-                Decoded::Request(Request { first, command, ticket })
+                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
             }
             Err(refusal) => {
                 self.answer(ticket, Err(refusal), out);
@@ -200,4 +211,9 @@ impl SocketIo {
             }
         }
     }
+}
+
+/// A namespace as it stands in a packet: the default one does not.
+fn prefix(namespace: &str) -> Cow<'static, str> {
+    if namespace == "/" { Cow::Borrowed("") } else { Cow::Owned(format!("{namespace},")) }
 }

@@ -1,15 +1,12 @@
 //! Socket.IO packets from a client: protocol revision 4 (Engine.IO 3) and 5 (Engine.IO 4), which are the
 //! same but for the connect packet.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use crate::command::{Command, Refusal};
-use crate::models::id::{Role, UserId};
-use crate::protocols::json::user_id;
+use crate::models::id::Role;
+use crate::protocols::json::{self, Fields};
 
 /// A packet, without the Engine.IO type before it.
 #[derive(Debug)]
@@ -23,6 +20,7 @@ pub enum Packet<'a> {
     Event(EventPacket<'a>),
     /// An event with attachments, which follow as messages of their own.
     Binary {
+        namespace: &'a str,
         attachments: usize,
         ack: Option<&'a str>,
     },
@@ -45,19 +43,6 @@ pub struct EventPacket<'a> {
 #[derive(Deserialize)]
 struct Arguments<'a>(#[serde(borrow)] &'a RawValue, #[serde(borrow, default)] Option<&'a RawValue>);
 
-/// The fields that events carry.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, rename = "userId")]
-    user: Option<&'a RawValue>,
-    #[serde(borrow, rename = "teacherId")]
-    teacher: Option<&'a RawValue>,
-    #[serde(borrow, rename = "chatId")]
-    chat: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-}
-
 impl<'a> Packet<'a> {
     /// Reads `type[attachments-][/namespace,][ack]json`; `None` if it is not of this form.
     pub fn parse(text: &'a str) -> Option<Packet<'a>> {
@@ -77,7 +62,7 @@ impl<'a> Packet<'a> {
             "1" => Some(Packet::Disconnect { namespace }),
             "2" => EventPacket::parse(namespace, ack, json).map(Packet::Event),
             "3" | "4" => Some(Packet::Other),
-            "5" | "6" => Some(Packet::Binary { attachments: attachments.parse().ok()?, ack }),
+            "5" | "6" => Some(Packet::Binary { namespace, attachments: attachments.parse().ok()?, ack }),
             _ => None,
         }
     }
@@ -111,19 +96,18 @@ impl<'a> EventPacket<'a> {
             "chat:teacher:terminate" => self.terminate(Role::Teacher),
             "chat:student:terminate" => self.terminate(Role::Student),
             "presence:claim_student" => {
-                let teacher = user_id(self.fields()?.teacher, Refusal::InvalidTeacherId)?;
-                Ok((None, Command::ClaimStudent { teacher }))
+                Ok((None, Command::ClaimStudent { teacher: self.fields()?.teacher_id()? }))
             }
             "presence:teacher:connect" => {
-                Ok((None, Command::ConnectTeacher { user: self.user(Role::Teacher)? }))
+                Ok((None, Command::ConnectTeacher { user: self.fields()?.user_in(Role::Teacher)? }))
             }
             // Connected and ready in one.
             "presence:student:connect" => {
-                let user = self.user(Role::Student)?;
+                let user = self.fields()?.user_in(Role::Student)?;
                 Ok((Some(Command::ConnectStudent { user: user.clone() }), Command::StudentReady { user }))
             }
             "presence:student:disconnect" => {
-                let user = self.user(Role::Student)?;
+                let user = self.fields()?.user_in(Role::Student)?;
                 Ok((None, Command::Disconnect { role: Role::Student, user }))
             }
             _ => Err(Refusal::UnknownEvent),
@@ -131,42 +115,28 @@ impl<'a> EventPacket<'a> {
     }
 
     fn send(&self, from: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
-        let chat = chat_id(&self.fields()?)?;
+        let chat = self.fields()?.chat_id()?;
         Ok((None, Command::Send { chat, from, payload: self.object()? }))
     }
 
     fn joined(&self, role: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
         let fields = self.fields()?;
-        let chat = chat_id(&fields)?;
-        let user = user_id(fields.user, Refusal::InvalidUserId)?;
+        let chat = fields.chat_id()?;
+        let user = fields.user_id()?;
         Ok((Some(Command::OpenChat { chat, role, user }), Command::EnterChat { chat, role }))
     }
 
     fn terminate(&self, by: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
-        Ok((None, Command::Terminate { chat: chat_id(&self.fields()?)?, by }))
-    }
-
-    /// The user of a presence event, whose role has to be the event's if it is given.
-    fn user(&self, role: Role) -> Result<UserId, Refusal> {
-        let fields = self.fields()?;
-        if fields.role.is_some_and(|given| given.get().trim_matches('"') != role.name()) {
-            return Err(Refusal::WrongRole);
-        }
-        user_id(fields.user, Refusal::InvalidUserId)
+        Ok((None, Command::Terminate { chat: self.fields()?.chat_id()?, by }))
     }
 
     fn fields(&self) -> Result<Fields<'a>, Refusal> {
-        serde_json::from_str(self.object()?).map_err(|_| Refusal::InvalidPayload)
+        Fields::parse(self.data.map(RawValue::get))
     }
 
     fn object(&self) -> Result<&'a str, Refusal> {
-        self.data.map(RawValue::get).filter(|data| data.starts_with('{')).ok_or(Refusal::InvalidPayload)
+        json::object(self.data.map(RawValue::get))
     }
-}
-
-fn chat_id(fields: &Fields<'_>) -> Result<Uuid, Refusal> {
-    let chat = fields.chat.as_deref().ok_or(Refusal::InvalidChatId)?;
-    Uuid::try_parse(chat).map_err(|_| Refusal::UnknownChat)
 }
 
 #[cfg(test)]
@@ -202,7 +172,7 @@ mod tests {
     #[test]
     fn binary_packets_say_how_much_follows() {
         let packet = Packet::parse(r#"52-/a,7["x",{"_placeholder":true,"num":0}]"#);
-        assert!(matches!(packet, Some(Packet::Binary { attachments: 2, ack: Some("7") })));
+        assert!(matches!(packet, Some(Packet::Binary { namespace: "/a", attachments: 2, ack: Some("7") })));
     }
 
     #[test]
@@ -223,7 +193,7 @@ mod tests {
             (r#"2["presence:teacher:connect",{"userId":1,"role":"student"}]"#, Refusal::WrongRole),
             (r#"2["chat:teacher:send",{"message":"x"}]"#, Refusal::InvalidChatId),
             (r#"2["chat:teacher:send",{"chatId":"1"}]"#, Refusal::UnknownChat),
-            (r#"2["chat:teacher:send",{"chatId":1}]"#, Refusal::InvalidPayload),
+            (r#"2["chat:teacher:send",{"chatId":1}]"#, Refusal::InvalidChatId),
             (r#"2["nonsense",{}]"#, Refusal::UnknownEvent),
         ] {
             assert_eq!(refusal(text), expected, "{text}");

@@ -11,11 +11,12 @@ impl Conversation {
     /// A message's text arrived for a user.
     pub fn text(&mut self, user: usize, text: &str, now: Instant) {
         let event = self.protocol.decode(&self.users[user].identity, text);
-        if !matches!(event, Event::Nothing | Event::Status { .. }) {
+        if !matches!(event, Event::Nothing | Event::Foreign(_) | Event::Status { .. }) {
             self.stats.last_progress = now;
         }
         match event {
             Event::Message { chat, text } => self.message(user, chat, &text, now),
+            Event::Asks(answer) => self.outbox.text(user, answer),
             Event::Joined => self.joined(user, now),
             Event::NewChat { chat } => self.new_chat(user, &chat, now),
             Event::Entered { chat } => self.entered(user, chat),
@@ -26,7 +27,9 @@ impl Conversation {
                 self.waiting = Some(waiting);
                 self.nobody_left |= students == 0;
             }
+            Event::Pong => self.pong(user, now),
             Event::Nothing => {}
+            Event::Foreign(what) => self.foreign(user, "foreign", format_args!("{what}")),
             Event::Refused(reason) => self.wrong(user, "refused", &reason),
             Event::Unexpected(what) => self.wrong(user, "unexpected", &what),
         }
@@ -38,6 +41,13 @@ impl Conversation {
         self.stats.error(kind, || format!("{:?} {}: {what}", who.role, who.id));
     }
 
+    /// The same for what is meant for others, which a server that tells everybody everything is known to send.
+    fn foreign(&mut self, user: usize, kind: &'static str, what: std::fmt::Arguments<'_>) {
+        if !self.protocol.hears_everything() {
+            self.wrong(user, kind, &what.to_string());
+        }
+    }
+
     fn joined(&mut self, user: usize, now: Instant) {
         if self.users[user].stage != Stage::Joining {
             return self.wrong(user, "unexpected", "joined twice");
@@ -45,6 +55,9 @@ impl Conversation {
         match self.users[user].identity.role {
             Role::Teacher => {
                 self.users[user].stage = Stage::Teaching;
+                if self.pings.is_empty() {
+                    self.say(user, |protocol, who, out| protocol.ready(who, out));
+                }
                 self.counts.teachers_joined += 1;
             }
             Role::Student => {
@@ -106,7 +119,7 @@ impl Conversation {
             side.is_some_and(|side| side.user == user)
         });
         if key.is_none() {
-            self.wrong(user, "unknown_chat", &format!("{what} in chat {id}, which is not open"));
+            self.foreign(user, "unknown_chat", format_args!("{what} in chat {id}, which is not open"));
         }
         key
     }
@@ -140,6 +153,8 @@ impl Conversation {
             return self.wrong(user, messages::difference(said), &expected);
         }
         chat.seen = count;
+        // Socket.IO tells students nothing of the chat's being ready.
+        self.stats.first_ready.get_or_insert(now);
         self.stats.message(now);
         self.words.student(count, self.users[user].identity.id, self.message_size);
         self.say_in_chat(key, Role::Student, |protocol, who, chat, words, out| {
@@ -189,6 +204,10 @@ impl Conversation {
             return self.wait(user, now);
         }
         self.users[user].stage = Stage::Leaving;
-        self.say(user, |protocol, who, out| protocol.leave(who, out));
+        let mut answered = false;
+        self.say(user, |protocol, who, out| answered = protocol.leave(who, out));
+        if !answered {
+            self.left(user);
+        }
     }
 }

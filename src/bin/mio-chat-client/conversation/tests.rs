@@ -1,5 +1,6 @@
 use super::*;
 use crate::frames;
+use crate::protocols::Mode;
 
 /// A conversation of one teacher and one student, with the server's part played by the test.
 struct Play {
@@ -99,6 +100,27 @@ fn a_whole_chat_serves_the_student() {
 }
 
 #[test]
+fn students_come_back_until_the_time_is_up() {
+    let options = Options { duration: Some(Duration::from_secs(1)), ..count(1) };
+    let mut stage = Play::in_chat(options);
+    stage.conversation.terminate(0);
+    stage.chat(STUDENT, "chat:terminated", "{}");
+    assert!(stage.sent(STUDENT).contains("student:ready"));
+    stage.chat(TEACHER, "chat:terminated", "{}");
+    for (user, topic) in [(TEACHER, "presence:teachers"), (STUDENT, "presence:student:1")] {
+        let event = if user == TEACHER { "new:chat:1" } else { "new:chat" };
+        stage.say(
+            user,
+            &format!(r#"{{"topic":"{topic}","event":"{event}","payload":{{"id":"8"}},"ref":null}}"#),
+        );
+    }
+    stage.conversation.close(stage.now);
+    stage.sent(STUDENT);
+    stage.say(STUDENT, r#"{"topic":"chats:8","event":"chat:terminated","payload":{},"ref":null}"#);
+    assert!(stage.sent(STUDENT).contains(r#""topic":"presence:student:1","event":"phx_leave""#));
+}
+
+#[test]
 fn what_was_not_said_is_an_error_of_its_kind() {
     for (payload, kind) in [
         (r#"{"message":"Message from teacher: 2"}"#, "out_of_order"),
@@ -164,6 +186,22 @@ fn teachers_claim_while_there_is_room_and_somebody_waits() {
 }
 
 #[test]
+fn teachers_without_students_of_their_own_claim_until_the_time_is_up() {
+    let now = Instant::now();
+    let mut conversation = Conversation::new(&Options { teachers: 1, students: 0, ..count(1) }, now);
+    conversation.opened(TEACHER, now);
+    conversation.text(TEACHER, r#"{"topic":"presence:teachers","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}"#, now);
+    let claims = |conversation: &mut Conversation| {
+        let before = conversation.outbox.pending(TEACHER).len();
+        conversation.claim_all();
+        conversation.outbox.pending(TEACHER).len() > before
+    };
+    assert!(claims(&mut conversation));
+    conversation.close(now);
+    assert!(!claims(&mut conversation) && conversation.is_over());
+}
+
+#[test]
 fn a_pacer_counts_from_the_intended_time() {
     let mut stage = Play::in_chat(Options { rate: Some(200.0), ..count(3) });
     stage.conversation.send_due(stage.now);
@@ -205,4 +243,84 @@ fn after_the_time_is_up_a_chat_ends_with_its_next_answer() {
     stage.chat(STUDENT, "student:receive", r#"{"message":"Message from teacher: 1"}"#);
     stage.chat(TEACHER, "teacher:receive", r#"{"message":"Message #1 from student: 1"}"#);
     assert!(stage.sent(TEACHER).contains("chat:terminate"));
+}
+
+/// A conversation over Socket.IO in which both have joined.
+fn over_socket_io(mode: Mode) -> Play {
+    let mut stage = Play::new(Options { mode, ..count(1) });
+    for user in [TEACHER, STUDENT] {
+        stage.conversation.opened(user, stage.now);
+        assert_eq!(stage.sent(user), "", "the server speaks first");
+        stage.say(user, "40");
+    }
+    stage
+}
+
+/// Both are told of chat 7, and what they said.
+fn enter_over_socket_io(stage: &mut Play) {
+    for (user, role) in [(TEACHER, "teacher"), (STUDENT, "student")] {
+        stage.say(user, &format!(r#"42["presence:new_chat:{role}:1",{{"id":"7","sendChannel":"chat:{role}:send","receiveChannel":"chat:7:{role}:receive","terminatedChannel":"chat:7:{role}:terminated","joinedChannel":"chat:{role}:joined"}}]"#));
+    }
+    stage.say(TEACHER, r#"42["chat:7:ready",{}]"#);
+}
+
+#[test]
+fn a_whole_chat_over_socket_io_serves_the_student() {
+    let mut stage = over_socket_io(Mode::SocketIo);
+    assert_eq!(stage.sent(TEACHER), r#"42["presence:teacher:connect",{"userId":1,"role":"teacher"}]"#);
+    assert_eq!(stage.sent(STUDENT), r#"42["presence:student:connect",{"userId":1,"role":"student"}]"#);
+    enter_over_socket_io(&mut stage);
+    assert!(
+        stage
+            .sent(TEACHER)
+            .ends_with(r#"["chat:teacher:send",{"chatId":"7","message":"Message from teacher: 1"}]"#)
+    );
+    stage.say(STUDENT, r#"42["chat:7:student:receive",{"chatId":"7","message":"Message from teacher: 1"}]"#);
+    assert!(stage.sent(STUDENT).ends_with(r#"{"chatId":"7","message":"Message #1 from student 1"}]"#));
+    stage
+        .say(TEACHER, r#"42["chat:7:teacher:receive",{"chatId":"7","message":"Message #1 from student 1"}]"#);
+    assert!(stage.sent(TEACHER).contains("chat:teacher:terminate"));
+    stage.say(TEACHER, r#"42["chat:7:teacher:terminated",{}]"#);
+    stage.say(STUDENT, r#"42["chat:7:student:terminated",{}]"#);
+    assert_eq!(stage.sent(STUDENT), r#"42["presence:student:disconnect",{"userId":1,"role":"student"}]"#);
+    assert!(stage.conversation.is_over());
+    assert_eq!((stage.conversation.stats.served, stage.errors().len()), (1, 0));
+}
+
+#[test]
+fn others_business_is_a_fault_unless_the_server_is_known_for_it() {
+    for (mode, expected) in [(Mode::SocketIo, &["foreign", "unknown_chat"][..]), (Mode::Node, &[])] {
+        let mut stage = over_socket_io(mode);
+        enter_over_socket_io(&mut stage);
+        stage.say(STUDENT, r#"42["chat:7:teacher:receive",{"chatId":"7","message":"x"}]"#);
+        stage.say(STUDENT, r#"42["chat:8:student:receive",{"chatId":"8","message":"x"}]"#);
+        stage.say(STUDENT, r#"42["presence:new_chat:student:2",{}]"#);
+        assert_eq!(stage.errors(), expected);
+        stage.say(STUDENT, r#"42["chat:7:student:receive",{"chatId":"7","message":"x"}]"#);
+        assert!(stage.errors().contains(&"altered_message"), "one's own chat is looked at as ever");
+    }
+}
+
+#[test]
+fn a_server_that_asks_is_answered() {
+    let mut stage = Play::new(Options { mode: Mode::SocketIo4, ..count(1) });
+    stage.conversation.opened(TEACHER, stage.now);
+    stage.say(TEACHER, r#"0{"sid":"x","pingInterval":25000}"#);
+    assert_eq!(stage.sent(TEACHER), "40");
+    stage.say(TEACHER, "2");
+    assert_eq!(stage.sent(TEACHER), "3");
+}
+
+#[test]
+fn each_pong_is_followed_by_a_ping_until_the_last() {
+    let mut stage = over_socket_io(Mode::Ping);
+    assert_eq!(stage.sent(TEACHER), "", "no place on the roster is needed");
+    stage.conversation.begin_pings(stage.now);
+    assert_eq!(stage.sent(TEACHER), r#"42["ping",null]"#);
+    assert!(!stage.conversation.is_over());
+    stage.say(TEACHER, r#"42["pong"]"#);
+    assert!(stage.conversation.is_over());
+    assert_eq!((stage.conversation.stats.messages, stage.conversation.stats.round_trip.len()), (1, 1));
+    stage.say(TEACHER, r#"42["pong"]"#);
+    assert_eq!(stage.errors(), ["unexpected"]);
 }

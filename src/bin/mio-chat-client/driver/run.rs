@@ -12,8 +12,6 @@ use crate::progress::Progress;
 use crate::stats::{Sample, Stats};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
-/// phoenix.js's own.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// How long teachers may take to hear of the end when all students have.
 const GRACE: Duration = Duration::from_secs(1);
 /// Polls count in milliseconds; what is due sooner is waited for without sleeping.
@@ -29,6 +27,8 @@ pub struct Outcome {
     pub connections: usize,
     pub server: Option<Track>,
     pub client: Option<Track>,
+    /// From when to when everybody was in a chat, in seconds since the run began.
+    pub steady: Option<(f64, f64)>,
     /// Why the run ended before its time.
     pub aborted: Option<String>,
 }
@@ -62,6 +62,8 @@ struct Run<'a> {
     /// Heartbeats sent since the run began.
     beats: u64,
     everybody_ready: Option<Instant>,
+    everybody_assigned: Option<Instant>,
+    closing: Option<Instant>,
     students_gone: Option<Instant>,
 }
 
@@ -87,6 +89,8 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
         samples: Every { period: SAMPLE_INTERVAL, next: began },
         beats: 0,
         everybody_ready: None,
+        everybody_assigned: None,
+        closing: None,
         students_gone: None,
     };
     let mut events = Events::with_capacity(EVENTS);
@@ -101,6 +105,8 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
             break Some(e);
         }
     };
+    // The last words, such as a leave that nobody answers.
+    run.driver.flush();
     Ok(run.outcome(aborted))
 }
 
@@ -134,8 +140,15 @@ impl Run<'_> {
         if teachers_in && students_in && self.everybody_ready.is_none() {
             self.everybody_ready = Some(now);
             self.mark(|track| &mut track.connected);
+            if !self.options.idle {
+                self.driver.conversation.begin_pings(now);
+            }
+        }
+        if self.driver.conversation.stats.assigned.len() >= self.options.students as u64 {
+            self.everybody_assigned.get_or_insert(now);
         }
         if self.time_is_up(now) && !self.options.idle {
+            self.closing.get_or_insert(now);
             self.driver.conversation.close(now);
         }
     }
@@ -167,6 +180,9 @@ impl Run<'_> {
         if !self.options.idle && conversation.is_over() {
             return Some(Ok(()));
         }
+        if let Some(limit) = self.options.time_limit.filter(|limit| now - self.began > *limit) {
+            return Some(Err(format!("cut at {} s: {}", limit.as_secs_f64(), conversation.standing())));
+        }
         let none_left = counts.teachers_lost == self.options.teachers;
         let cannot_begin = counts.teachers_joined < self.options.teachers && counts.teachers_lost > 0;
         if self.options.teachers > 0 && (none_left || cannot_begin) {
@@ -188,7 +204,7 @@ impl Run<'_> {
     /// Sends each connection a heartbeat in its turn, so that they never come all at once.
     fn heartbeats(&mut self, now: Instant) {
         let users = self.driver.conversation.users.len() as u64;
-        let turns = (now - self.began).as_secs_f64() / HEARTBEAT_INTERVAL.as_secs_f64();
+        let turns = (now - self.began).as_secs_f64() / self.options.mode.heartbeat_interval().as_secs_f64();
         let due = (turns * users as f64) as u64;
         while self.beats < due {
             self.driver.conversation.heartbeat((self.beats % users) as usize);
@@ -258,6 +274,8 @@ impl Run<'_> {
                 track
             })
         };
+        let since = |moment: Instant| (moment - self.began).as_secs_f64();
+        let steady = self.everybody_assigned.zip(self.closing).map(|(from, to)| (since(from), since(to)));
         let stats = self.driver.conversation.stats;
         Outcome {
             connections: stats.connect.len() as usize,
@@ -266,6 +284,7 @@ impl Run<'_> {
             ended,
             server: finish(self.server),
             client: finish(self.client),
+            steady,
             aborted,
         }
     }

@@ -1,54 +1,12 @@
 //! The seam to the wire: the conversation on one side, one file for each protocol on the other.
 
+mod mode;
 mod phoenix;
+mod socket_io;
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
-/// A protocol by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    PhoenixV1,
-    PhoenixV2,
-}
-
-impl Mode {
-    /// The name in summaries.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PhoenixV1 => "phoenix",
-            Self::PhoenixV2 => "phoenix-v2",
-        }
-    }
-
-    /// Where node-chat-client looks for such a server.
-    pub fn default_url(self) -> &'static str {
-        match self {
-            Self::PhoenixV1 => "ws://localhost:4000/ws",
-            Self::PhoenixV2 => "ws://localhost:4000/ws/websocket?vsn=2.0.0",
-        }
-    }
-
-    /// The protocol itself.
-    pub fn protocol(self) -> Box<dyn Protocol> {
-        match self {
-            Self::PhoenixV1 => Box::new(phoenix::Phoenix::new(phoenix::V1)),
-            Self::PhoenixV2 => Box::new(phoenix::Phoenix::new(phoenix::V2)),
-        }
-    }
-}
-
-impl FromStr for Mode {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "elixir" | "phoenix" | "phoenix-v1" => Ok(Self::PhoenixV1),
-            "phoenix-v2" => Ok(Self::PhoenixV2),
-            _ => Err("the modes are phoenix (or elixir) and phoenix-v2".into()),
-        }
-    }
-}
+pub use mode::Mode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -74,8 +32,10 @@ pub struct ChatHandle<'a> {
 /// What a server says, in the conversation's own words.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The user is on the roster.
+    /// The user is on the roster, or may go there with `ready`.
     Joined,
+    /// The server waits for this text before it does anything else.
+    Asks(&'static str),
     NewChat {
         chat: Cow<'a, str>,
     },
@@ -99,8 +59,12 @@ pub enum Event<'a> {
         students: u64,
         waiting: u64,
     },
-    /// An answer that changes nothing, or another user's business.
+    /// The answer to a ping of the conversation's.
+    Pong,
+    /// An answer that changes nothing, or what this user may hear of others.
     Nothing,
+    /// Another user's business, by its name.
+    Foreign(&'a str),
     /// The server's reason for not doing what was asked.
     Refused(String),
     /// Something that should not have come.
@@ -112,19 +76,29 @@ pub enum Event<'a> {
 pub trait Protocol {
     /// Goes on the roster; the first message on a connection.
     fn join(&self, who: &mut Identity, out: &mut String);
-    /// A student waits for a teacher.
+    /// After `Joined`: a student waits for a teacher, a teacher is there to claim.
     fn ready(&self, who: &mut Identity, out: &mut String);
     /// A teacher asks for a student.
     fn claim(&self, who: &mut Identity, out: &mut String);
-    /// Joins a chat; the result comes back with everything said there.
+    /// Joins a chat, or comes in at once where that is the same; the result comes back with everything said there.
     fn enter(&self, who: &mut Identity, chat: &str, out: &mut String) -> u32;
     /// Says that the user has come in, once `Entered` has arrived.
     fn entered(&self, who: &mut Identity, chat: ChatHandle<'_>, out: &mut String);
     fn send(&self, who: &mut Identity, chat: ChatHandle<'_>, text: &str, out: &mut String);
     fn terminate(&self, who: &mut Identity, chat: ChatHandle<'_>, out: &mut String);
     fn leave_chat(&self, who: &mut Identity, chat: ChatHandle<'_>, out: &mut String);
-    /// Goes off the roster.
-    fn leave(&self, who: &mut Identity, out: &mut String);
+    /// Goes off the roster. Whether the server will say `Left`.
+    fn leave(&self, who: &mut Identity, out: &mut String) -> bool;
     fn heartbeat(&self, who: &mut Identity, out: &mut String);
+    /// Asks for a `Pong`.
+    fn ping(&self, _who: &mut Identity, _out: &mut String) {}
+    /// Whether the server is known to send everything to everybody, so that others' business is no fault.
+    fn hears_everything(&self) -> bool {
+        false
+    }
+    /// What stands between a student's number and id in node-chat-client's words for this protocol.
+    fn student_mark(&self) -> &'static str {
+        " from student: "
+    }
     fn decode<'a>(&self, who: &Identity, text: &'a str) -> Event<'a>;
 }

@@ -79,6 +79,9 @@ impl<V: Version> Protocol for Phoenix<V> {
     }
 
     fn ready(&self, who: &mut Identity, out: &mut String) {
+        if who.role == Role::Teacher {
+            return;
+        }
         let payload = Payload::Id("userId", who.id);
         self.presence(who, Asked::Push, "student:ready", payload, out);
     }
@@ -125,8 +128,9 @@ impl<V: Version> Protocol for Phoenix<V> {
         self.chat(who, Asked::Leave, chat, "phx_leave", Payload::Empty, out);
     }
 
-    fn leave(&self, who: &mut Identity, out: &mut String) {
+    fn leave(&self, who: &mut Identity, out: &mut String) -> bool {
         self.presence(who, Asked::Leave, "phx_leave", Payload::Empty, out);
+        true
     }
 
     fn heartbeat(&self, who: &mut Identity, out: &mut String) {

@@ -10,16 +10,23 @@ const INK: RGBColor = RGBColor(1, 2, 3);
 const INK_TEXT: &str = "#010203";
 
 /// Seen well on white and on black.
-const COLOURS: [RGBColor; 2] = [RGBColor(59, 130, 246), RGBColor(234, 115, 23)];
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(59, 130, 246),
+    RGBColor(234, 115, 23),
+    RGBColor(22, 163, 74),
+    RGBColor(192, 80, 200),
+    RGBColor(160, 140, 20),
+    RGBColor(220, 60, 90),
+];
 
 pub struct Series {
-    pub name: &'static str,
+    pub name: String,
     pub points: Vec<(f64, f64)>,
 }
 
 impl Series {
-    pub fn new(name: &'static str, points: Vec<(f64, f64)>) -> Self {
-        Self { name, points }
+    pub fn new(name: &str, points: &[(f64, f64)]) -> Self {
+        Self { name: name.to_owned(), points: points.to_vec() }
     }
 }
 
@@ -78,13 +85,14 @@ impl Plot {
             .x_label_formatter(&|x| axis.label(*x))
             .y_label_formatter(&|y| short(*y))
             .draw()?;
-        for (series, colour) in self.series.iter().zip(COLOURS) {
+        for (series, colour) in self.series.iter().zip(COLOURS.into_iter().cycle()) {
             chart.draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))?;
         }
         // The legend has a strip of its own above, where no line can cross it.
-        for (column, (series, colour)) in self.series.iter().zip(COLOURS).enumerate() {
-            let place = (LABEL_WIDTH as i32 + 100 * column as i32, 6);
-            area.draw_text(series.name, &label.color(&colour), place)?;
+        let mut left = LABEL_WIDTH as i32;
+        for (series, colour) in self.series.iter().zip(COLOURS.into_iter().cycle()) {
+            area.draw_text(&series.name, &label.color(&colour), (left, 6))?;
+            left += 30 + 8 * series.name.chars().count() as i32;
         }
         area.present()?;
         Ok(())
@@ -120,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_plot_takes_its_ink_from_the_page() {
-        let series = vec![Series::new("relayed", vec![(0.0, 1.0), (1.0, 5.0)])];
+        let series = vec![Series::new("relayed", &[(0.0, 1.0), (1.0, 5.0)])];
         let svg = Plot::over_time("Messages", series).svg().unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("relayed"));
         assert!(svg.contains("currentColor") && !svg.contains(INK_TEXT));
@@ -128,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_single_point_is_no_reason_to_fail() {
-        let series = vec![Series::new("relayed", vec![(0.0, 0.0)])];
+        let series = vec![Series::new("relayed", &[(0.0, 0.0)])];
         assert!(Plot::over_time("Messages", series).svg().is_ok());
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::process::Usage;
-use crate::stats::{self, Stats};
+use crate::stats::{self, Sample, Stats};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,6 +29,7 @@ fn outcome() -> Outcome {
         connections: 8,
         server: Some(track),
         client: None,
+        steady: None,
         aborted: None,
     }
 }
@@ -51,6 +52,26 @@ fn rates_and_shares_come_out_right() {
     assert_eq!(server.server_peak_memory_bytes, Some(18_000));
     assert_eq!(server.server_bytes_per_connection, Some(500.0));
     assert_eq!(summary.client.client_cpu_us_per_message, None);
+}
+
+#[test]
+fn the_steady_part_leaves_out_what_came_before_and_after() {
+    let mut outcome = outcome();
+    let sample = |(at, messages, cpu): (f64, u64, u64)| Sample {
+        at,
+        messages,
+        server: Some(usage(cpu, 0)),
+        ..Sample::default()
+    };
+    let samples = [(1.0, 0, 50), (2.0, 100, 60), (3.0, 600, 62), (4.0, 1100, 64), (5.0, 1100, 90)];
+    outcome.stats.samples = samples.map(sample).into();
+    let steady =
+        |outcome: &Outcome| Summary::new(&options(), outcome).server.server_steady_cpu_us_per_message;
+    assert_eq!(steady(&outcome), None);
+    outcome.steady = Some((1.5, 4.5));
+    assert_eq!(steady(&outcome), Some(4.0));
+    outcome.steady = Some((1.5, 2.5));
+    assert_eq!(steady(&outcome), None, "one sample is no span");
 }
 
 #[test]

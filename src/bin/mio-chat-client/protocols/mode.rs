@@ -1,0 +1,129 @@
+//! The protocols by their names on the command line.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::socket_io::{Revision, SocketIo};
+use super::{Protocol, phoenix};
+
+/// A protocol by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    PhoenixV1,
+    PhoenixV2,
+    /// Socket.IO over Engine.IO 3.
+    SocketIo,
+    /// The same for node-chat-server itself, which tells everybody everything.
+    Node,
+    /// Socket.IO over Engine.IO 4.
+    SocketIo4,
+    /// Pings and pongs instead of a conversation, in Socket.IO over Engine.IO 3.
+    Ping,
+}
+
+const NAMES: &str = "the modes are phoenix (or elixir), phoenix-v2, socket.io, node, socket.io-4 and ping";
+
+impl Mode {
+    /// The name in summaries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PhoenixV1 => "phoenix",
+            Self::PhoenixV2 => "phoenix-v2",
+            Self::SocketIo => "socket.io",
+            Self::Node => "node",
+            Self::SocketIo4 => "socket.io-4",
+            Self::Ping => "ping",
+        }
+    }
+
+    /// Where node-chat-client looks for such a server.
+    pub fn default_url(self) -> &'static str {
+        match self {
+            Self::PhoenixV1 => "ws://localhost:4000/ws",
+            Self::PhoenixV2 => "ws://localhost:4000/ws/websocket?vsn=2.0.0",
+            Self::SocketIo | Self::Node | Self::SocketIo4 | Self::Ping => "ws://localhost:4000",
+        }
+    }
+
+    /// The URL with what Socket.IO's clients append themselves, and in WebSocket's scheme.
+    pub fn whole_url(self, url: &str) -> String {
+        let revision = match self {
+            Self::PhoenixV1 | Self::PhoenixV2 => return url.to_owned(),
+            Self::SocketIo | Self::Node | Self::Ping => 3,
+            Self::SocketIo4 => 4,
+        };
+        let url = match url.strip_prefix("http://") {
+            Some(rest) => Cow::Owned(format!("ws://{rest}")),
+            None => Cow::Borrowed(url),
+        };
+        let authority = url.strip_prefix("ws://").unwrap_or(&url);
+        let bare = url.strip_suffix('/').unwrap_or(&url);
+        if authority.trim_end_matches('/').contains(['/', '?', '#']) {
+            return url.into_owned();
+        }
+        format!("{bare}/socket.io/?EIO={revision}&transport=websocket")
+    }
+
+    /// How often the protocol's own client says that it is still there.
+    pub fn heartbeat_interval(self) -> Duration {
+        match self {
+            Self::PhoenixV1 | Self::PhoenixV2 => Duration::from_secs(30),
+            Self::SocketIo | Self::Node | Self::SocketIo4 | Self::Ping => Duration::from_secs(25),
+        }
+    }
+
+    /// The protocol itself.
+    pub fn protocol(self) -> Box<dyn Protocol> {
+        match self {
+            Self::PhoenixV1 => Box::new(phoenix::Phoenix::new(phoenix::V1)),
+            Self::PhoenixV2 => Box::new(phoenix::Phoenix::new(phoenix::V2)),
+            Self::SocketIo | Self::Ping => Box::new(SocketIo::new(Revision::V3)),
+            Self::Node => Box::new(SocketIo::among_broadcasts(Revision::V3)),
+            Self::SocketIo4 => Box::new(SocketIo::new(Revision::V4)),
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "elixir" | "phoenix" | "phoenix-v1" => Ok(Self::PhoenixV1),
+            "phoenix-v2" => Ok(Self::PhoenixV2),
+            "socket.io" | "socket.io-3" => Ok(Self::SocketIo),
+            "node" => Ok(Self::Node),
+            "socket.io-4" => Ok(Self::SocketIo4),
+            "ping" => Ok(Self::Ping),
+            _ => Err(NAMES),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for mode in
+            [Mode::PhoenixV1, Mode::PhoenixV2, Mode::SocketIo, Mode::Node, Mode::SocketIo4, Mode::Ping]
+        {
+            assert_eq!(mode.name().parse(), Ok(mode));
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_path_gets_socket_ios() {
+        let path = "/socket.io/?EIO=3&transport=websocket";
+        for url in ["ws://h:1", "ws://h:1/", "http://h:1"] {
+            assert_eq!(Mode::SocketIo.whole_url(url), format!("ws://h:1{path}"), "{url}");
+        }
+        assert!(Mode::SocketIo4.whole_url("ws://h").contains("?EIO=4&"));
+        for url in ["ws://h/x", "ws://h?a=b", "wss://h/x"] {
+            assert_eq!(Mode::Node.whole_url(url), url);
+        }
+        assert_eq!(Mode::PhoenixV1.whole_url("ws://h"), "ws://h");
+    }
+}

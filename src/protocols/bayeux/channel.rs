@@ -1,0 +1,131 @@
+//! Channels: the chat's own, and no others. This is a chat, not a public bus.
+
+use uuid::Uuid;
+
+use crate::command::{Command, Refusal};
+use crate::event::Event;
+use crate::models::id::{Role, UserId};
+use crate::protocols::json::{Fields, chat_id, object};
+
+/// A channel that a client may hear.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    Status,
+    NewChat(Role, UserId),
+    Ready(Uuid),
+    Receive(Uuid, Role),
+    Terminated(Uuid, Role),
+}
+
+impl Channel {
+    /// Reads a channel's name; `None` if there is none of that name to hear.
+    pub fn parse(name: &str) -> Option<Channel> {
+        let segments: Vec<_> = name.strip_prefix('/')?.split('/').collect();
+        match segments[..] {
+            ["presence", "status"] => Some(Channel::Status),
+            ["presence", "new_chat", who, id] if is_segment(id) && id.len() <= UserId::MAX_LENGTH => {
+                Some(Channel::NewChat(role(who)?, id.into()))
+            }
+            ["chat", id, "ready"] => Some(Channel::Ready(chat_id(id)?)),
+            ["chat", id, who, "receive"] => Some(Channel::Receive(chat_id(id)?, role(who)?)),
+            ["chat", id, who, "terminated"] => Some(Channel::Terminated(chat_id(id)?, role(who)?)),
+            _ => None,
+        }
+    }
+
+    /// The channel that an event comes by.
+    pub fn of(event: &Event<'_>) -> Channel {
+        match *event {
+            Event::Status(_) => Channel::Status,
+            Event::NewChat { to: Role::Teacher, teacher, .. } => {
+                Channel::NewChat(Role::Teacher, teacher.clone())
+            }
+            Event::NewChat { to: Role::Student, student, .. } => {
+                Channel::NewChat(Role::Student, student.clone())
+            }
+            Event::ChatReady { chat, .. } => Channel::Ready(chat),
+            Event::Message { to, chat, .. } => Channel::Receive(chat, to),
+            Event::ChatTerminated { to, chat } => Channel::Terminated(chat, to),
+        }
+    }
+
+    /// What to ask the chat before a client may hear this.
+    pub fn listen<'a>(&self) -> Option<Command<'a>> {
+        match self {
+            Channel::Status => None,
+            Channel::NewChat(role, user) => Some(Command::AwaitChat { role: *role, user: user.clone() }),
+            &Channel::Ready(chat) => Some(Command::ListenToChat { chat, role: None }),
+            &Channel::Receive(chat, role) | &Channel::Terminated(chat, role) => {
+                Some(Command::ListenToChat { chat, role: Some(role) })
+            }
+        }
+    }
+}
+
+/// The commands that a publication stands for: what has to happen first, and what it is about.
+pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
+    let segments: Vec<_> = channel.trim_start_matches('/').split('/').collect();
+    let fields = || Fields::parse(Some(data));
+    match segments[..] {
+        ["chat", id, who, action] => {
+            let (Some(chat), Some(role)) = (chat_id(id), role(who)) else {
+                return Err(Refusal::UnmatchedTopic);
+            };
+            in_chat(chat, role, action, data)
+        }
+        ["presence", "claim_student"] => {
+            Ok((Vec::new(), Command::ClaimStudent { teacher: fields()?.teacher_id()? }))
+        }
+        ["presence", "teacher", "connect"] => {
+            Ok((Vec::new(), Command::ConnectTeacher { user: fields()?.user_in(Role::Teacher)? }))
+        }
+        // Connected and ready in one.
+        ["presence", "student", "connect"] => {
+            let user = fields()?.user_in(Role::Student)?;
+            let connect = Command::ConnectStudent { user: user.clone() };
+            Ok((vec![connect], Command::StudentReady { user }))
+        }
+        ["presence", "student", "disconnect"] => {
+            let user = fields()?.user_in(Role::Student)?;
+            Ok((Vec::new(), Command::Disconnect { role: Role::Student, user }))
+        }
+        _ => Err(Refusal::UnmatchedTopic),
+    }
+}
+
+fn in_chat<'a>(
+    chat: Uuid,
+    role: Role,
+    action: &str,
+    data: &'a str,
+) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
+    match action {
+        "send" => Ok((Vec::new(), Command::Send { chat, from: role, payload: object(Some(data))? })),
+        "joined" => {
+            let user = Fields::parse(Some(data))?.user_id()?;
+            Ok((vec![Command::OpenChat { chat, role, user }], Command::EnterChat { chat, role }))
+        }
+        "terminate" => Ok((Vec::new(), Command::Terminate { chat, by: role })),
+        _ => Err(Refusal::UnmatchedTopic),
+    }
+}
+
+/// Whether this is the name of a channel: `/` and a segment, once or more.
+pub fn is_name(name: &str) -> bool {
+    name.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
+}
+
+/// Whether this stands for several channels: a name that ends in `/*` or `/**`.
+pub fn is_pattern(name: &str) -> bool {
+    let prefix = name.strip_suffix("/**").or_else(|| name.strip_suffix("/*"));
+    prefix.is_some_and(|prefix| prefix.is_empty() || is_name(prefix))
+}
+
+fn is_segment(segment: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_!~()$@".contains(&byte);
+    !segment.is_empty() && segment.bytes().all(is_allowed)
+}
+
+fn role(name: &str) -> Option<Role> {
+    [Role::Teacher, Role::Student].into_iter().find(|role| role.name() == name)
+}

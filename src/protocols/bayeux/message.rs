@@ -1,0 +1,246 @@
+//! Messages from clients, and the replies to them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{CONNECT_TIMEOUT, CONNECTION_TYPES};
+use crate::command::Refusal;
+use crate::models::Millis;
+
+/// A message from a client. What is not of the type that it should be is as good as missing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    channel: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    client_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    supported_connection_types: Option<&'a RawValue>,
+    #[serde(borrow)]
+    connection_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    subscription: Option<&'a RawValue>,
+    #[serde(borrow)]
+    advice: Option<&'a RawValue>,
+}
+
+/// What a client asks for with its connect.
+#[derive(Deserialize)]
+struct Advice {
+    timeout: Option<f64>,
+}
+
+/// One text or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl<'a> Message<'a> {
+    /// Takes a batch apart: an array of messages, or a single one. `None` if the text is neither.
+    pub fn parse_batch(text: &'a str) -> Option<Vec<Message<'a>>> {
+        if text.trim_start().starts_with('[') {
+            serde_json::from_str(text).ok()
+        } else {
+            serde_json::from_str(text).ok().map(|message| vec![message])
+        }
+    }
+
+    /// The channel that the message is for; empty if it names none.
+    pub fn channel(&self) -> &str {
+        self.channel.as_deref().unwrap_or_default()
+    }
+
+    /// Who sends it. A clientId that is no string is as it stands: nobody has such a one.
+    pub fn client_id(&self) -> Option<Cow<'a, str>> {
+        let json = self.client_id?.get();
+        match json {
+            "null" | "\"\"" | "0" | "false" => None,
+            _ => Some(serde_json::from_str(json).map_or(Cow::Borrowed(json), Cow::Owned)),
+        }
+    }
+
+    /// What is published, as JSON text.
+    pub fn data(&self) -> Option<&'a str> {
+        self.data.map(RawValue::get)
+    }
+
+    /// The channels to subscribe to or to unsubscribe from.
+    pub fn subscription(&self) -> Option<Vec<String>> {
+        match serde_json::from_str(self.subscription?.get()).ok()? {
+            Texts::One(name) if name.is_empty() => None,
+            Texts::One(name) => Some(vec![name]),
+            Texts::Many(names) => Some(names),
+        }
+    }
+
+    /// Whether the message names a version, whichever.
+    pub fn has_version(&self) -> bool {
+        self.version.is_some_and(|version| version.get() != "null")
+    }
+
+    /// The transports that the client has.
+    pub fn connection_types(&self) -> Option<Vec<String>> {
+        serde_json::from_str(self.supported_connection_types?.get()).ok()
+    }
+
+    /// The transport that a connect comes over.
+    pub fn connection_type(&self) -> Option<String> {
+        serde_json::from_str(self.connection_type?.get()).ok()
+    }
+
+    /// How long a connect may be held.
+    pub fn timeout(&self) -> Millis {
+        let advice = self.advice.and_then(|advice| serde_json::from_str::<Advice>(advice.get()).ok());
+        match advice.and_then(|advice| advice.timeout) {
+            // A negative or fractional wish becomes the next whole number of milliseconds that is not.
+            Some(timeout) => (timeout as Millis).min(CONNECT_TIMEOUT),
+            None => CONNECT_TIMEOUT,
+        }
+    }
+
+    /// The beginning of the reply: successful, until it is said that it is not.
+    pub fn reply(&self) -> Reply<'_> {
+        Reply {
+            id: self.id,
+            client_id: self.client_id.filter(|_| self.client_id().is_some()).map(Id::Given),
+            channel: self.channel(),
+            successful: true,
+            version: None,
+            supported_connection_types: None,
+            subscription: None,
+            error: None,
+            advice: None,
+        }
+    }
+}
+
+/// A reply, field by field as Faye orders them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reply<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<Id<'a>>,
+    channel: &'a str,
+    successful: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supported_connection_types: Option<[&'static str; CONNECTION_TYPES.len()]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<ReplyAdvice>,
+}
+
+/// A clientId that goes back as it came, or a new one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Id<'a> {
+    Given(&'a RawValue),
+    New(&'a str),
+}
+
+/// What a client is to do next.
+#[derive(Serialize)]
+struct ReplyAdvice {
+    reconnect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Millis>,
+}
+
+impl<'a> Reply<'a> {
+    /// The reply to a handshake, which says what is on offer whether it succeeds or not.
+    pub fn to_handshake(message: &'a Message<'_>) -> Reply<'a> {
+        let reply = message.reply().without_client();
+        Reply { version: Some("1.0"), supported_connection_types: Some(CONNECTION_TYPES), ..reply }
+    }
+
+    pub fn fail(self, error: String) -> Reply<'a> {
+        Reply { successful: false, error: Some(error), ..self }
+    }
+
+    pub fn with_client(self, id: &'a str) -> Reply<'a> {
+        Reply { client_id: Some(Id::New(id)), ..self }
+    }
+
+    pub fn without_client(self) -> Reply<'a> {
+        Reply { client_id: None, ..self }
+    }
+
+    /// Names the channels of a subscribe or unsubscribe, as they came.
+    pub fn with_subscription(self, message: &'a Message<'_>) -> Reply<'a> {
+        Reply { subscription: message.subscription, ..self }
+    }
+
+    /// What the client is to do next: connect again, or begin anew.
+    pub fn with_advice(self) -> Reply<'a> {
+        let advice = if self.successful {
+            ReplyAdvice { reconnect: "retry", interval: Some(0), timeout: Some(CONNECT_TIMEOUT) }
+        } else {
+            ReplyAdvice { reconnect: "handshake", interval: None, timeout: None }
+        };
+        Reply { advice: Some(advice), ..self }
+    }
+
+    /// The reply as JSON. It is made of what has been JSON, for which serde_json has no error.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+// Faye's errors: a code, what it is about, and the words.
+
+pub fn mismatch(types: &[String]) -> String {
+    format!("301:{}:Connection types not supported", types.join(","))
+}
+
+pub fn unknown_client(message: &Message<'_>) -> String {
+    format!("401:{}:Unknown client", message.client_id().unwrap_or_default())
+}
+
+pub fn missing(parameter: &str) -> String {
+    format!("402:{parameter}:Missing required parameter")
+}
+
+pub fn forbidden(channel: &str) -> String {
+    format!("403:{channel}:Forbidden channel")
+}
+
+pub fn invalid(channel: &str) -> String {
+    format!("405:{channel}:Invalid channel")
+}
+
+/// What the chat refuses, in Faye's form; of what Faye knows nothing, in our words.
+pub fn refused(message: &Message<'_>, refusal: Refusal) -> String {
+    // For a subscribe it is the channels that are forbidden.
+    let subscription = message.subscription().map(|names| names.join(","));
+    let channel = subscription.as_deref().unwrap_or(message.channel());
+    match refusal {
+        Refusal::InvalidUserId => missing("userId"),
+        Refusal::InvalidTeacherId => missing("teacherId"),
+        Refusal::UnknownEvent
+        | Refusal::UnmatchedTopic
+        | Refusal::UnknownChat
+        | Refusal::NotYourChat
+        | Refusal::NotYourUser => forbidden(channel),
+        other => format!("400:{channel}:{other}"),
+    }
+}

@@ -1,0 +1,292 @@
+//! Bayeux 1.0 as Faye speaks it: node-chat-server's first protocol, for faye and CometD clients.
+//!
+//! A client is its clientId and outlives its sockets. What is said to it are arrays: a delivery is an
+//! array of one message, the answer to a request an array of replies.
+
+mod channel;
+mod encode;
+mod message;
+
+use std::collections::HashSet;
+
+use tungstenite::protocol::frame::coding::CloseCode;
+use uuid::Uuid;
+
+use super::{Decoded, Outgoing, Request, Wake};
+use crate::command::Refusal;
+use crate::event::Event;
+use crate::models::Millis;
+
+pub use channel::Channel;
+pub use encode::encode;
+pub use message::Message;
+use message::{Reply, forbidden, invalid, missing, refused};
+
+/// How long a connect is held, unless the client wants less: Faye's timeout.
+pub const CONNECT_TIMEOUT: Millis = 45_000;
+/// How long a client lives after its last handshake or connect.
+pub const LIFETIME: Millis = 90_000;
+/// The most channels that one client may have subscribed to at once.
+const MAX_SUBSCRIPTIONS: usize = 65_536;
+
+/// The transports on offer.
+pub const CONNECTION_TYPES: [&str; 4] =
+    ["long-polling", "cross-origin-long-polling", "callback-polling", "websocket"];
+
+/// One client.
+#[derive(Debug)]
+pub struct Bayeux {
+    id: Box<str>,
+    subscriptions: HashSet<Channel>,
+    held: Option<Box<Held>>,
+}
+
+/// A connect that is not answered yet, with the replies that go out along with it.
+#[derive(Debug)]
+struct Held {
+    replies: Vec<String>,
+    deadline: Millis,
+}
+
+/// What is needed to answer a message.
+#[derive(Debug)]
+pub struct Ticket<'a> {
+    message: Box<Message<'a>>,
+    /// What is subscribed to once it is granted.
+    channels: Vec<Channel>,
+}
+
+impl Bayeux {
+    /// A client with this id.
+    pub fn new(id: Box<str>) -> Bayeux {
+        Bayeux { id, subscriptions: HashSet::new(), held: None }
+    }
+
+    /// The clientId.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Reads one message of a known client, other than handshake and connect.
+    pub fn receive<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
+        match message.channel() {
+            "/meta/subscribe" => self.subscribe(message, out),
+            "/meta/unsubscribe" => self.unsubscribe(&message, out),
+            "/meta/disconnect" => {
+                out(&[&message.reply().text()]);
+                Decoded::Close(CloseCode::Normal, "")
+            }
+            channel if channel.starts_with("/meta/") => {
+                out(&[&message.reply().fail(forbidden(channel)).text()]);
+                Decoded::Refused(Refusal::UnmatchedTopic)
+            }
+            _ => self.publish(message, out),
+        }
+    }
+
+    /// See [`super::Protocol::answer`].
+    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
+        let message = ticket.message;
+        if result.is_ok() {
+            self.subscriptions.extend(ticket.channels);
+        }
+        let reply = match result {
+            Ok(()) => message.reply(),
+            Err(refusal) => message.reply().fail(refused(&message, refusal)),
+        };
+        out(&[&reply.with_subscription(&message).text()]);
+    }
+
+    /// Holds a connect, whose reply is the last of these, until something is to be delivered, or this time.
+    pub fn hold(&mut self, replies: Vec<String>, deadline: Millis) {
+        self.held = Some(Box::new(Held { replies, deadline }));
+    }
+
+    /// Gives up a connect that is held for a newer one: what goes out of its batch is the other replies.
+    pub fn supersede(&mut self) -> Option<String> {
+        let mut replies = self.held.take()?.replies;
+        replies.pop();
+        Some(format!("[{}]", replies.join(",")))
+    }
+
+    /// Gives up a connect that is held: who waited for its answer is gone, or asked again.
+    pub fn let_go(&mut self) {
+        self.held = None;
+    }
+
+    /// See [`super::Protocol::payload`]: the replies that were held, then the messages.
+    pub fn payload<'a>(&mut self, messages: impl Iterator<Item = &'a str>) -> String {
+        let mut parts = self.held.take().map_or_else(Vec::new, |held| held.replies);
+        // A delivery is an array of one.
+        parts.extend(messages.map(|message| message[1..message.len() - 1].to_owned()));
+        format!("[{}]", parts.join(","))
+    }
+
+    /// See [`super::Protocol::wake`]. Only handshakes and connects count as being heard of.
+    pub fn wake(&mut self, heard: Millis, now: Millis) -> Wake {
+        if heard + LIFETIME <= now {
+            return Wake::Close(CloseCode::Normal, "session expired");
+        }
+        match &self.held {
+            Some(held) if held.deadline <= now => Wake::Answer,
+            Some(held) => Wake::At(held.deadline.min(heard + LIFETIME)),
+            None => Wake::At(heard + LIFETIME),
+        }
+    }
+
+    /// See [`super::Protocol::wants`].
+    pub fn wants(&self, event: &Event<'_>) -> bool {
+        self.subscriptions.contains(&Channel::of(event))
+    }
+
+    fn subscribe<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
+        let channels = match subscribable(&message) {
+            Ok(_) if self.subscriptions.len() >= MAX_SUBSCRIPTIONS => {
+                Err(refused(&message, Refusal::TooManyTopics))
+            }
+            other => other,
+        };
+        let channels = match channels {
+            Ok(channels) => channels,
+            Err(error) => {
+                out(&[&message.reply().fail(error).with_subscription(&message).text()]);
+                return Decoded::Refused(Refusal::UnmatchedTopic);
+            }
+        };
+        let mut commands: Vec<_> = channels.iter().filter_map(Channel::listen).collect();
+        let ticket = Ticket { message: Box::new(message), channels };
+        let Some(command) = commands.pop() else {
+            self.answer(ticket, Ok(()), out);
+            return Decoded::Done;
+        };
+        Decoded::Request(Request { first: commands, command, ticket: super::Ticket::Bayeux(ticket) })
+    }
+
+    fn unsubscribe(&mut self, message: &Message<'_>, out: &mut Outgoing) -> Decoded<'static> {
+        let reply = match subscribable(message) {
+            Ok(channels) => {
+                channels.iter().for_each(|channel| {
+                    self.subscriptions.remove(channel);
+                });
+                message.reply()
+            }
+            Err(error) => message.reply().fail(error),
+        };
+        out(&[&reply.with_subscription(message).text()]);
+        Decoded::Done
+    }
+
+    fn publish<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
+        let commands = match (channel::is_name(message.channel()), message.data()) {
+            (false, _) => Err(invalid(message.channel())),
+            (true, None) => Err(missing("data")),
+            (true, Some(data)) => {
+                channel::publish(message.channel(), data).map_err(|refusal| refused(&message, refusal))
+            }
+        };
+        match commands {
+            Ok((first, command)) => {
+                let ticket = Ticket { message: Box::new(message), channels: Vec::new() };
+                Decoded::Request(Request { first, command, ticket: super::Ticket::Bayeux(ticket) })
+            }
+            Err(error) => {
+                out(&[&message.reply().fail(error).text()]);
+                Decoded::Refused(Refusal::UnmatchedTopic)
+            }
+        }
+    }
+}
+
+/// The channels that a message names, each of which has to be one that a client may hear.
+fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, String> {
+    let names = message.subscription().ok_or_else(|| missing("subscription"))?;
+    names
+        .iter()
+        .map(|name| match Channel::parse(name) {
+            Some(channel) => Ok(channel),
+            None if channel::is_name(name) || channel::is_pattern(name) => Err(forbidden(name)),
+            None => Err(invalid(name)),
+        })
+        .collect()
+}
+
+/// 160 random bits in base 36, as Faye makes its client ids.
+pub fn new_client_id() -> String {
+    let mut high = Uuid::new_v4().as_u128() ^ (Uuid::new_v4().as_u128() << 9);
+    let mut low = Uuid::new_v4().as_u128() as u32;
+    let mut id = String::with_capacity(31);
+    for _ in 0..31 {
+        // One digit at a time from the 160 bits that the two numbers are.
+        let rest = (high % 36) as u64;
+        high /= 36;
+        let value = (rest << 32) | u64::from(low);
+        low = (value / 36) as u32;
+        id.push(char::from_digit((value % 36) as u32, 36).unwrap_or('0'));
+    }
+    id
+}
+
+/// Answers a handshake: the clientId if a transport is shared and there is room, or what is wrong.
+pub fn handshake(message: &Message<'_>, has_room: bool) -> (Option<String>, String) {
+    let error = match (message.has_version(), message.connection_types()) {
+        _ if !has_room => Some("503::Too many clients".into()),
+        (false, _) => Some(missing("version")),
+        (true, None) => Some(missing("supportedConnectionTypes")),
+        (true, Some(types)) => {
+            let is_shared = types.iter().any(|name| CONNECTION_TYPES.contains(&&**name));
+            (!is_shared).then(|| message::mismatch(&types))
+        }
+    };
+    let reply = Reply::to_handshake(message);
+    match error {
+        Some(error) => (None, reply.fail(error).with_advice().text()),
+        None => {
+            let id = new_client_id();
+            let reply = reply.with_client(&id).with_advice().text();
+            (Some(id), reply)
+        }
+    }
+}
+
+/// Checks a connect but for the client; the error is the reply.
+pub fn check_connect(message: &Message<'_>, is_known: bool) -> Result<(), String> {
+    let error = match message.connection_type() {
+        None => Some(missing("connectionType")),
+        Some(name) if !CONNECTION_TYPES.contains(&&*name) => Some(message::mismatch(&[name])),
+        Some(_) if message.client_id().is_none() => Some(missing("clientId")),
+        Some(_) if !is_known => Some(message::unknown_client(message)),
+        Some(_) => None,
+    };
+    match error {
+        None => Ok(()),
+        Some(error) => Err(message.reply().without_client().fail(error).with_advice().text()),
+    }
+}
+
+/// The reply to a connect that is in order.
+pub fn connected(message: &Message<'_>) -> String {
+    message.reply().with_advice().text()
+}
+
+/// The reply to a message of a client that is not known.
+pub fn unknown(message: &Message<'_>) -> String {
+    let error = match message.client_id() {
+        None => missing("clientId"),
+        Some(_) => message::unknown_client(message),
+    };
+    let reply = message.reply().fail(error);
+    match message.channel() {
+        "/meta/subscribe" | "/meta/unsubscribe" => reply.with_subscription(message).text(),
+        "/meta/disconnect" => reply.without_client().text(),
+        _ => reply.text(),
+    }
+}
+
+/// A name to check before it is used as the function of a JSONP answer.
+pub fn is_callback(name: &str) -> bool {
+    name.split('.').all(|part| {
+        let mut bytes = part.bytes();
+        bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'$')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$')
+    })
+}

@@ -1,0 +1,55 @@
+//! Who waits at the door is taken in last in a turn, when the slots of those who left are free.
+
+use log::{debug, warn};
+
+use super::Server;
+use super::listeners::{self, Accepted};
+use crate::models::Millis;
+
+/// Connections taken in in one turn.
+const BATCH: usize = 1024;
+/// How long to wait when there is no descriptor even to refuse with.
+const RETRY: Millis = 100;
+
+impl Server {
+    /// Somebody waits at a listener.
+    pub(super) fn crowd(&mut self, listener: usize) {
+        if !self.crowded.contains(&listener) {
+            self.crowded.push(listener);
+        }
+    }
+
+    /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
+    pub(super) fn accept(&mut self) {
+        let mut room = BATCH;
+        while let (Some(&listener), 1..) = (self.crowded.last(), room) {
+            room -= 1;
+            match self.listeners.accept(listener) {
+                Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
+                    warn!("a connection is refused: there are {} already", self.max_connections);
+                    listeners::refuse(stream);
+                }
+                Accepted::Connection(stream) => {
+                    let now = self.clock.now();
+                    if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
+                        debug!("a connection is lost as it comes in: {error}");
+                    }
+                }
+                Accepted::Refused => {}
+                Accepted::Nobody => {
+                    self.crowded.pop();
+                }
+                Accepted::Exhausted => {
+                    self.crowded.clear();
+                    self.accept_retry = Some(self.clock.now() + RETRY);
+                }
+            }
+        }
+    }
+
+    /// Whether there are so many clients that no session may begin which holds no connection. Requests come
+    /// and go faster than sessions expire.
+    pub(super) fn has_no_room(&self) -> bool {
+        self.clients.len() >= self.max_connections.saturating_mul(2)
+    }
+}

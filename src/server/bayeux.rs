@@ -1,0 +1,308 @@
+//! Bayeux's transports: batches of messages over HTTP and WebSocket, and the clients that go from one to
+//! the other.
+
+use super::Server;
+use super::clients::Link;
+use super::connection::{AnswerForm, BodyForm, State};
+use super::mailbox::Mailbox;
+use crate::http::request::Request;
+use crate::http::response::{Response, Status};
+use crate::http::upgrade::Accept;
+use crate::models::Millis;
+use crate::models::id::ClientId;
+use crate::protocols::bayeux::{self, Bayeux, Message};
+use crate::protocols::{Decoded, Protocol};
+use crate::websocket::{self, FrameReader};
+use tungstenite::protocol::frame::coding::CloseCode;
+
+/// The function that a JSONP request without a name for it gets its answer by: Faye's.
+const DEFAULT_CALLBACK: &str = "jsonpcallback";
+
+/// What became of a batch.
+#[derive(Default)]
+struct Batch {
+    replies: Vec<String>,
+    /// The client whose connect is to be held, and until when. All replies wait with it.
+    hold: Option<(ClientId, Millis)>,
+    /// A client has said good-bye: the socket is closed behind the replies.
+    is_farewell: bool,
+}
+
+impl Batch {
+    fn body(&self) -> String {
+        format!("[{}]", self.replies.join(","))
+    }
+}
+
+impl Server {
+    /// Answers a request under `/faye`; `None` if it is held or has become a WebSocket.
+    pub(super) fn bayeux(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
+        let origin = request.header("origin");
+        if request.method == "OPTIONS" {
+            return Some(preflight().with_cors(origin));
+        }
+        if request.method == "GET" && request.has_token("upgrade", "websocket") {
+            return self.open_bayeux_socket(slot, request);
+        }
+        let Some((messages, form)) = read_batch(request) else {
+            return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
+        };
+        let Some(messages) = Message::parse_batch(&messages) else {
+            return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
+        };
+        let mut batch = self.batch(None, messages);
+        let Some((client, deadline)) = batch.hold else {
+            return Some(form.response(batch.body()));
+        };
+        self.hold(client, std::mem::take(&mut batch.replies), deadline);
+        self.park(slot, client, form);
+        None
+    }
+
+    fn open_bayeux_socket(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
+        let accept = match Accept::check(request) {
+            Ok(accept) => accept,
+            Err(response) => return Some(response),
+        };
+        accept.write(self.connections.outbound(slot), None);
+        let state = State::Bayeux(None, FrameReader::default());
+        self.connections.set_state(slot, state, self.clock.now());
+        None
+    }
+
+    /// A batch over a WebSocket. What does not parse is passed over.
+    pub(super) fn bayeux_frame(&mut self, slot: u32, text: &str) {
+        let Some(messages) = Message::parse_batch(text) else {
+            return;
+        };
+        let mut batch = self.batch(Some(slot), messages);
+        match batch.hold {
+            Some((client, deadline)) => self.hold(client, std::mem::take(&mut batch.replies), deadline),
+            None => websocket::write_text(self.connections.outbound(slot), &[&batch.body()]),
+        }
+        if batch.is_farewell {
+            self.fail(slot, CloseCode::Normal, "");
+        }
+    }
+
+    /// Works off the messages of a batch that came over this socket, or over HTTP.
+    fn batch(&mut self, socket: Option<u32>, messages: Vec<Message<'_>>) -> Batch {
+        let mut batch = Batch::default();
+        for message in messages {
+            match message.channel() {
+                "/meta/handshake" => self.handshake(&message, &mut batch),
+                "/meta/connect" => self.connect(socket, &message, &mut batch),
+                _ => self.bayeux_message(message, &mut batch),
+            }
+        }
+        batch
+    }
+
+    fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
+        let (id, reply) = bayeux::handshake(message, !self.has_no_room());
+        batch.replies.push(reply);
+        if let Some(id) = id {
+            let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
+            let client = self.clients.insert(Link::Polling(Box::default()), protocol, self.clock.now());
+            self.client_ids.insert(id.into(), client);
+        }
+    }
+
+    /// A connect: the socket that it came over is the client's from now on, or the request is.
+    fn connect(&mut self, socket: Option<u32>, message: &Message<'_>, batch: &mut Batch) {
+        let client = self.bayeux_client(message);
+        if let Err(reply) = bayeux::check_connect(message, client.is_some()) {
+            return batch.replies.push(reply);
+        }
+        let Some(client) = client else {
+            return;
+        };
+        let now = self.clock.now();
+        self.clients.heard(client, now);
+        let reply = bayeux::connected(message);
+        self.supersede(client);
+        let waiting = match socket {
+            Some(slot) => {
+                self.bind_socket(slot, client);
+                None
+            }
+            None => {
+                self.unbind(client);
+                if let Some(mailbox) = self.clients.mailbox(client) {
+                    mailbox.is_lost = false;
+                }
+                self.take_payload(client)
+            }
+        };
+        batch.replies.push(reply);
+        if let Some(waiting) = waiting {
+            batch.replies.push(waiting[1..waiting.len() - 1].to_owned());
+        } else if message.timeout() > 0 {
+            batch.hold = Some((client, now + message.timeout()));
+        }
+    }
+
+    fn bayeux_message(&mut self, message: Message<'_>, batch: &mut Batch) {
+        let Some(client) = self.bayeux_client(&message) else {
+            return batch.replies.push(bayeux::unknown(&message));
+        };
+        let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol)
+        else {
+            return;
+        };
+        let replies = &mut batch.replies;
+        match bayeux.receive(message, &mut |parts| replies.push(parts.concat())) {
+            Decoded::Request(request) => {
+                let (ticket, result) = self.carry_out(client, request);
+                if let Some(client) = self.clients.get_mut(client) {
+                    client.protocol.answer(ticket, result, &mut |parts| replies.push(parts.concat()));
+                }
+            }
+            Decoded::Close(..) => {
+                batch.is_farewell = true;
+                self.dismiss(client);
+                self.users_gone(client);
+            }
+            decoded => self.decoded(client, decoded),
+        }
+    }
+
+    fn bayeux_client(&self, message: &Message<'_>) -> Option<ClientId> {
+        self.client_ids.get(&*message.client_id()?).copied()
+    }
+
+    /// Sends a client's deliveries over a socket from now on, beginning with those that wait.
+    fn bind_socket(&mut self, slot: u32, client: ClientId) {
+        let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state else {
+            return;
+        };
+        let before = bound.replace(client).filter(|before| *before != client);
+        if let Some(before) = before {
+            self.unbind(before);
+        }
+        let waiting = self.clients.mailbox(client).map(|mailbox| mailbox.take()).unwrap_or_default();
+        let Some(link) = self.clients.get_mut(client).map(|client| &mut client.link) else {
+            return;
+        };
+        let before = std::mem::replace(link, Link::Socket(slot));
+        for message in &waiting {
+            websocket::write_text(self.connections.outbound(slot), &[message]);
+        }
+        if let Link::Socket(before) = before
+            && before != slot
+        {
+            self.release_socket(before);
+        }
+    }
+
+    /// A client's socket, or the request that was held for it, is no longer: what is delivered waits for the
+    /// next connect.
+    pub(super) fn unbind(&mut self, client: ClientId) {
+        self.let_go(client);
+        let Some(client) = self.clients.get_mut(client) else {
+            return;
+        };
+        match &mut client.link {
+            Link::Polling(mailbox) => {
+                mailbox.parked = None;
+                mailbox.is_lost = true;
+            }
+            Link::Socket(slot) => {
+                let slot = *slot;
+                client.link = Link::Polling(Box::new(Mailbox::lost()));
+                self.release_socket(slot);
+            }
+        }
+    }
+
+    /// A socket no longer has a client's deliveries.
+    fn release_socket(&mut self, slot: u32) {
+        if let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state {
+            *bound = None;
+        }
+    }
+
+    /// Of two connects at once the older gets no answer. What else was in its batch gets one, and the request
+    /// that it came by, if only an empty one.
+    fn supersede(&mut self, client: ClientId) {
+        let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol)
+        else {
+            return;
+        };
+        let Some(body) = bayeux.supersede() else {
+            return;
+        };
+        match self.clients.get(client).map(|client| &client.link) {
+            Some(&Link::Socket(slot)) if body != "[]" => {
+                websocket::write_text(self.connections.outbound(slot), &[&body]);
+            }
+            Some(Link::Polling(_)) => self.answer(client, body),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, client: ClientId, replies: Vec<String>, deadline: Millis) {
+        if let Some(Protocol::Bayeux(bayeux)) =
+            self.clients.get_mut(client).map(|client| &mut client.protocol)
+        {
+            bayeux.hold(replies, deadline);
+            self.clients.wake_at(client, deadline);
+        }
+    }
+
+    fn let_go(&mut self, client: ClientId) {
+        if let Some(Protocol::Bayeux(bayeux)) =
+            self.clients.get_mut(client).map(|client| &mut client.protocol)
+        {
+            bayeux.let_go();
+        }
+    }
+
+    /// Sends what a client's protocol has held until now.
+    pub(super) fn answer_held(&mut self, client: ClientId) {
+        let Some(body) = self.payload(client, None) else {
+            return;
+        };
+        match self.clients.get(client).map(|client| &client.link) {
+            Some(&Link::Socket(slot)) => websocket::write_text(self.connections.outbound(slot), &[&body]),
+            _ => self.answer(client, body),
+        }
+    }
+}
+
+/// The batch that a request carries, and the form in which the answer is due; `None` if it carries none.
+fn read_batch(request: &Request<'_>) -> Option<(String, AnswerForm)> {
+    let callback = |name: Option<_>| {
+        name.map_or(DEFAULT_CALLBACK.into(), |name: std::borrow::Cow<str>| name.into_owned())
+    };
+    let (messages, body) = match request.method {
+        "GET" => {
+            let callback = callback(request.query_decoded("jsonp"));
+            if !bayeux::is_callback(&callback) {
+                return None;
+            }
+            (request.query_decoded("message")?.into_owned(), BodyForm::Script(callback.into()))
+        }
+        "POST" => {
+            let content_type = request.header("content-type").unwrap_or_default();
+            let is_json =
+                content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+            let messages = if is_json {
+                str::from_utf8(&request.body).ok()?.to_owned()
+            } else {
+                request.form("message")?.into_owned()
+            };
+            (messages, BodyForm::Json)
+        }
+        _ => return None,
+    };
+    let origin = request.header("origin").map(Box::from);
+    Some((messages, AnswerForm { keep_alive: request.keeps_alive(), origin, body }))
+}
+
+fn preflight() -> Response {
+    Response::text(String::new())
+        .with("Access-Control-Allow-Methods", "POST, GET")
+        .with("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Pragma, X-Requested-With")
+        .with("Access-Control-Max-Age", "86400")
+}

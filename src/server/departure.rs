@@ -1,0 +1,66 @@
+//! How connections and clients end, and what follows from it.
+
+use log::debug;
+
+use super::Server;
+use super::clients::Outbox;
+use super::connection::State;
+use crate::models::id::ClientId;
+use crate::protocols::Protocol;
+
+impl Server {
+    /// Drops a connection, and with it its client.
+    pub(super) fn drop_connection(&mut self, slot: u32) {
+        self.hang_up(slot);
+        self.connections.close(slot);
+    }
+
+    /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
+    /// held request it was; one that only tried it polls on.
+    pub(super) fn hang_up(&mut self, slot: u32) {
+        match self.connections.set_state(slot, State::Lingering, self.clock.now()) {
+            State::WebSocket(client, _) => self.client_gone(client),
+            State::Parked(parked) => self.poll_lost(parked.client),
+            State::Probe(client, _) => self.probe_failed(slot, client),
+            State::Bayeux(Some(client), _) => self.unbind(client),
+            State::Bayeux(None, _) | State::Http | State::Lingering => {}
+        }
+    }
+
+    /// A request that was held is lost. That ends an Engine.IO session, and no Bayeux client.
+    fn poll_lost(&mut self, client: ClientId) {
+        match self.clients.get(client).map(|client| &client.protocol) {
+            Some(Protocol::Bayeux(_)) => self.unbind(client),
+            _ => self.client_gone(client),
+        }
+    }
+
+    /// A client is gone, however it went: its users go off line at once.
+    pub(super) fn client_gone(&mut self, client: ClientId) {
+        self.remove_client(client);
+        self.users_gone(client);
+    }
+
+    /// Forgets a client, and the name that a Bayeux client goes by.
+    pub(super) fn remove_client(&mut self, client: ClientId) {
+        if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
+            self.client_ids.remove(bayeux.id());
+        }
+    }
+
+    /// All users that a client holds go off line.
+    pub(super) fn users_gone(&mut self, client: ClientId) {
+        let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
+        self.app.gone(client, self.clock.now(), &mut outbox);
+    }
+
+    /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
+    /// if it could outlive the connection.
+    pub(super) fn cut_off(&mut self, slot: u32) {
+        debug!("connection {slot} reads too slowly and is cut off");
+        if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
+            self.client_gone(client);
+        }
+        self.drop_connection(slot);
+    }
+}

@@ -1,0 +1,205 @@
+//! Engine.IO's transports: sessions that live through many requests, and the way from there to a
+//! WebSocket.
+
+use uuid::Uuid;
+
+use super::Server;
+use super::clients::Link;
+use super::connection::{AnswerForm, BodyForm, State};
+use crate::http::request::{MAX_BODY, Request};
+use crate::http::response::{Response, Status};
+use crate::http::upgrade::Accept;
+use crate::models::id::ClientId;
+use crate::protocols::Protocol;
+use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id};
+use crate::protocols::socket_io::{NOOP, SocketIo};
+use crate::websocket::{self, FrameReader};
+use tungstenite::protocol::frame::coding::CloseCode;
+
+/// Engine.IO's errors, with engine.io's numbers.
+const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
+const SESSION_UNKNOWN: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
+const BAD_HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
+const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
+const UNSUPPORTED_VERSION: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
+
+impl Server {
+    /// Answers a request under `/socket.io/`; `None` if it is held or has become a WebSocket.
+    pub(super) fn socket_io(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
+        let origin = request.header("origin");
+        if request.method == "OPTIONS" {
+            return Some(preflight().with_cors(origin));
+        }
+        let error = |error: &str| Response::json(Status::BAD_REQUEST, error.into());
+        let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));
+        response.map(|response| response.with_cors(origin))
+    }
+
+    fn engine_io(&mut self, slot: u32, request: &Request<'_>) -> Result<Option<Response>, &'static str> {
+        let is_websocket = match request.query("transport") {
+            Some("websocket") => true,
+            Some("polling") => false,
+            _ => return Err(TRANSPORT_UNKNOWN),
+        };
+        let Some(sid) = request.query("sid") else {
+            return self.open_session(slot, request, is_websocket);
+        };
+        let client = self.session(sid).ok_or(SESSION_UNKNOWN)?;
+        self.clients.heard(client, self.clock.now());
+        // A client that has a WebSocket has left the other transports behind.
+        if self.clients.mailbox(client).is_none() {
+            return Err(BAD_REQUEST);
+        }
+        match request.method {
+            "GET" if is_websocket => self.begin_probe(slot, client, request),
+            "GET" => self.poll(slot, client, request),
+            "POST" if !is_websocket => self.post(client, request),
+            _ => Err(BAD_REQUEST),
+        }
+    }
+
+    fn open_session(
+        &mut self,
+        slot: u32,
+        request: &Request<'_>,
+        is_websocket: bool,
+    ) -> Result<Option<Response>, &'static str> {
+        if request.method != "GET" {
+            return Err(BAD_HANDSHAKE_METHOD);
+        }
+        let revision = Revision::from_query(request.query("EIO")).ok_or(UNSUPPORTED_VERSION)?;
+        if self.has_no_room() {
+            return Ok(Some(Response::error(Status::UNAVAILABLE, "too many sessions")));
+        }
+        let now = self.clock.now();
+        let (high, low) = Uuid::new_v4().as_u64_pair();
+        let secret = high ^ low;
+        let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
+        let (client, upgrades) = if is_websocket {
+            let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
+            accept.write(self.connections.outbound(slot), None);
+            (self.new_socket(slot, protocol), &[][..])
+        } else {
+            (self.clients.insert(Link::Polling(Box::default()), protocol, now), &["websocket"][..])
+        };
+        self.clients.speak(client, &mut self.connections, |protocol, out| {
+            if let Protocol::SocketIo(socket_io) = protocol {
+                socket_io.open(&session_id(client, secret), upgrades, MAX_BODY, out);
+            }
+        });
+        Ok(if is_websocket { None } else { self.take_payload(client).map(Response::text) })
+    }
+
+    /// The client that a session's id means, if its secret is right.
+    fn session(&self, sid: &str) -> Option<ClientId> {
+        let (client, secret) = parse_session_id(sid)?;
+        match &self.clients.get(client)?.protocol {
+            Protocol::SocketIo(socket_io) if socket_io.secret() == secret => Some(client),
+            _ => None,
+        }
+    }
+
+    /// Answers a poll with what waits, or holds it. While the client tries a WebSocket nothing is held:
+    /// the client waits for the answer before it changes over.
+    fn poll(
+        &mut self,
+        slot: u32,
+        client: ClientId,
+        request: &Request<'_>,
+    ) -> Result<Option<Response>, &'static str> {
+        let mailbox = self.clients.mailbox(client).ok_or(BAD_REQUEST)?;
+        if mailbox.parked.is_some() {
+            return Err(BAD_REQUEST);
+        }
+        if !mailbox.is_empty() {
+            return Ok(self.take_payload(client).map(Response::text));
+        }
+        if mailbox.probe.is_some() {
+            return Ok(self.payload(client, Some(NOOP)).map(Response::text));
+        }
+        let origin = request.header("origin").map(Box::from);
+        self.park(
+            slot,
+            client,
+            AnswerForm { keep_alive: request.keeps_alive(), origin, body: BodyForm::Text },
+        );
+        Ok(None)
+    }
+
+    /// Takes in what a client posts.
+    fn post(&mut self, client: ClientId, request: &Request<'_>) -> Result<Option<Response>, &'static str> {
+        let Some(Protocol::SocketIo(socket_io)) = self.clients.get(client).map(|client| &client.protocol)
+        else {
+            return Err(SESSION_UNKNOWN);
+        };
+        let packets = socket_io.revision().decode_payload(&request.body).ok_or(BAD_REQUEST)?;
+        for packet in packets {
+            self.text(client, &packet);
+        }
+        Ok(Some(Response::text("ok".into())))
+    }
+
+    /// Accepts a WebSocket that a polling client wants to change over to.
+    fn begin_probe(
+        &mut self,
+        slot: u32,
+        client: ClientId,
+        request: &Request<'_>,
+    ) -> Result<Option<Response>, &'static str> {
+        let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
+        if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.probe.is_some()) {
+            return Err(BAD_REQUEST);
+        }
+        accept.write(self.connections.outbound(slot), None);
+        let state = State::Probe(client, FrameReader::default());
+        self.connections.set_state(slot, state, self.clock.now());
+        Ok(None)
+    }
+
+    /// What comes over a WebSocket that is being tried: a ping, and then the word to change over.
+    pub(super) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
+        let Some(mailbox) = self.clients.mailbox(client) else {
+            return self.fail(slot, CloseCode::Away, "session is gone");
+        };
+        match text {
+            "2probe" if mailbox.probe.is_none_or(|probe| probe == slot) => {
+                mailbox.probe = Some(slot);
+                websocket::write_text(self.connections.outbound(slot), &["3probe"]);
+                self.answer_parked(client, Some(NOOP));
+            }
+            "5" if mailbox.probe == Some(slot) => self.change_over(slot, client),
+            _ => self.fail(slot, CloseCode::Protocol, "not an Engine.IO probe"),
+        }
+    }
+
+    /// From polling to the WebSocket: what waits goes there first, so nothing is lost or out of order.
+    fn change_over(&mut self, slot: u32, client: ClientId) {
+        self.answer_parked(client, Some(NOOP));
+        let waiting = self.clients.mailbox(client).map(|mailbox| mailbox.take()).unwrap_or_default();
+        if let Some(client) = self.clients.get_mut(client) {
+            client.link = Link::Socket(slot);
+        }
+        let outbound = self.connections.outbound(slot);
+        for message in &waiting {
+            websocket::write_text(outbound, &[message]);
+        }
+        let now = self.clock.now();
+        if let State::Probe(_, reader) = self.connections.set_state(slot, State::Lingering, now) {
+            self.connections.set_state(slot, State::WebSocket(client, reader), now);
+        }
+    }
+
+    /// A WebSocket that was tried is at its end, and the client polls on.
+    pub(super) fn probe_failed(&mut self, slot: u32, client: ClientId) {
+        if let Some(mailbox) = self.clients.mailbox(client) {
+            mailbox.probe.take_if(|probe| *probe == slot);
+        }
+    }
+}
+
+fn preflight() -> Response {
+    Response::text(String::new())
+        .with("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+        .with("Access-Control-Allow-Headers", "Content-Type")
+        .with("Access-Control-Max-Age", "86400")
+}

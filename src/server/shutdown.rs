@@ -1,0 +1,55 @@
+//! How the server stops.
+
+use log::info;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::Server;
+use super::connection::State;
+use crate::websocket;
+
+impl Server {
+    /// A signal: stops accepting and tells everybody. A second one leaves at once.
+    pub(super) fn stop(&mut self) {
+        for _ in self.signals.pending() {
+            let now = self.clock.now();
+            if self.stop_at.is_some() {
+                info!("stopping at once");
+                self.stop_at = Some(now);
+                continue;
+            }
+            info!("stopping: {} connections to close", self.connections.len());
+            self.stop_at = Some(now + self.drain_timeout);
+            self.connections.set_close_timeout(self.drain_timeout);
+            self.listeners.close();
+            self.crowded.clear();
+            for client in self.clients.ids() {
+                self.dismiss(client);
+            }
+            for slot in self.connections.slots() {
+                self.say_goodbye(slot);
+            }
+        }
+    }
+
+    /// What was relayed so far comes first, then the close frame; nothing is half written. That others
+    /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
+    /// server's health is, until the others are gone.
+    fn say_goodbye(&mut self, slot: u32) {
+        let connection = self.connections.get(slot);
+        match connection.state {
+            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
+                let outbound = self.connections.outbound(slot);
+                websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+            }
+            State::Http if connection.outbound.is_empty() => return,
+            State::Http | State::Parked(_) => {}
+            State::Lingering => return,
+        }
+        self.connections.linger(slot, self.clock.now());
+    }
+
+    /// Whether the server was told to stop and all has been said.
+    pub(super) fn is_done(&self) -> bool {
+        self.stop_at.is_some_and(|due| self.connections.lingering() == 0 || due <= self.clock.now())
+    }
+}
