@@ -42,13 +42,14 @@ need() {
     command -v "$1" >/dev/null || fail "$1 is missing: $2"
 }
 
+permit='sudo sysctl kernel.perf_event_paranoid=1, or use callgrind'
 case $tool in
     perf | flamegraph)
         need perf "install linux-perf (Debian) or linux-tools (Ubuntu); elsewhere than on Linux use samply"
         [[ $tool == perf ]] || need inferno-flamegraph "cargo install inferno"
         # The CPU's own counters are not there in every virtual machine; the clock is.
         perf record -q -e cpu-clock -o /dev/null true 2>/dev/null ||
-            fail "perf is not permitted: sudo sysctl kernel.perf_event_paranoid=1, or use callgrind"
+            fail "perf is not permitted: $permit"
         ;;
     samply) need samply "cargo install samply" ;;
     callgrind) need valgrind "install valgrind" ;;
@@ -117,7 +118,8 @@ case $tool in
         ;;
     samply)
         sampled samply record --save-only --output "$folder/samply.json.gz" --pid
-        [[ -s $folder/samply.json.gz ]] || fail "samply wrote nothing, see $folder/samply.log"
+        [[ -s $folder/samply.json.gz ]] ||
+            fail "samply wrote nothing (see $folder/samply.log); where perf is not permitted: $permit"
         echo "$folder/samply.json.gz: samply load $folder/samply.json.gz (functions have their names only there)"
         ;;
     callgrind)

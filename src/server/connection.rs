@@ -94,7 +94,7 @@ pub struct Connection {
     pub is_unread: bool,
     /// The peer has shut its side.
     pub is_eof: bool,
-    /// No longer a part of anything: the slot is freed at the end of the batch.
+    /// No longer a part of anything: the slot is freed at the end of the turn.
     pub is_closed: bool,
 }
 

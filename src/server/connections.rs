@@ -39,7 +39,7 @@ pub struct Connections {
     dirty: VecDeque<u32>,
     /// Those that may have input which no new edge will tell of.
     unread: Vec<u32>,
-    /// Those that are closed, whose slots must not be reused in this batch.
+    /// Those that are closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
 }
 
@@ -95,7 +95,7 @@ impl Connections {
         is_current.then_some(token.0 as u32)
     }
 
-    /// The connection in a slot that came from here in this batch.
+    /// The connection in a slot that came from here in this turn.
     pub fn get(&self, slot: u32) -> &Connection {
         &self.slab[slot as usize]
     }
@@ -111,7 +111,7 @@ impl Connections {
         open.map(|(slot, _)| slot as u32).collect()
     }
 
-    /// Where to append what a connection is to be told; it is written at the end of the batch.
+    /// Where to append what a connection is to be told; it is written at the end of the turn.
     pub fn outbound(&mut self, slot: u32) -> &mut Vec<u8> {
         let connection = &mut self.slab[slot as usize];
         // To write to a blocked one is in vain, unless to see that it is too far behind.
@@ -263,7 +263,7 @@ impl Connections {
         self.outbound(slot);
     }
 
-    /// Drops a connection. Its slot is free after the batch, and dropping the socket deregisters it.
+    /// Drops a connection. Its slot is free after the turn, and dropping the socket deregisters it.
     pub fn close(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         if connection.is_closed {
@@ -276,7 +276,7 @@ impl Connections {
         self.closed.push(slot);
     }
 
-    /// Frees the slots of the connections that closed in this batch.
+    /// Frees the slots of the connections that closed in this turn.
     pub fn free_closed(&mut self) {
         for slot in self.closed.drain(..) {
             self.slab.remove(slot as usize);
