@@ -73,10 +73,6 @@ impl FrameReader {
             return Ok(Read::Incomplete);
         };
         self.check(&header, length, max_message)?;
-        // A length has one form, the shortest (RFC 6455, 5.2).
-        if header.len(length) != header_length {
-            return Err(protocol_error("length is not in its shortest form"));
-        }
         let consumed = header_length + length as usize;
         let Some(payload) = input.get_mut(header_length..consumed) else {
             return Ok(Read::Incomplete);

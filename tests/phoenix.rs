@@ -253,6 +253,8 @@ fn a_rejoin_replaces_the_join() {
     assert_eq!((reply.event.as_str(), &reply.join_ref), ("phx_reply", &json!("2")));
     // A leave of the first join crosses with the second one and is not about it.
     teacher.send_text(r#"["1","3","presence:teachers","phx_leave",{}]"#);
+    let reply = teacher.next();
+    assert_eq!((reply.event.as_str(), &reply.reference), ("phx_reply", &json!("3")));
     teacher.settle();
     assert_eq!(server.snapshot()["teachers"]["total"], 1);
 

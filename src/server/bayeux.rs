@@ -256,7 +256,9 @@ impl Server {
 
     fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
-        if let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol) {
+        if let Some(Protocol::Bayeux(bayeux)) =
+            self.clients.get_mut(client).map(|client| &mut client.protocol)
+        {
             bayeux.hold(replies, reply, deadline);
             self.clients.wake_at(client, deadline);
         }

@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_connect_is_held_until_its_time() {
         let mut bayeux = client();
-        bayeux.hold(vec!["1".into(), "2".into()], 46_000);
+        bayeux.hold(vec!["1".into(), "2".into()], 1, 46_000);
         assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(46_000)));
         assert!(matches!(bayeux.wake(1_000, 45_999), Wake::At(46_000)));
         assert!(matches!(bayeux.wake(1_000, 46_000), Wake::Answer));
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_connect_that_is_held_keeps_nobody_for_ever() {
         let mut bayeux = client();
-        bayeux.hold(vec!["1".into()], 200_000);
+        bayeux.hold(vec!["1".into()], 0, 200_000);
         assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(91_000)));
         assert!(is_expired(&bayeux.wake(1_000, 91_000)));
     }
