@@ -1,0 +1,43 @@
+//! When Socket.IO sessions ping and expire, over a WebSocket or not: by the protocol itself, whose clock
+//! is told to it.
+
+use mio_chat_server::protocols::Wake;
+use mio_chat_server::protocols::socket_io::SocketIo;
+use mio_chat_server::protocols::socket_io::engine::Revision;
+
+const BEGIN: u64 = 1_000_000;
+
+/// What a session says when it is woken at a time, and what it wants then.
+fn wake(session: &mut SocketIo, heard: u64, now: u64) -> (Vec<String>, Wake) {
+    let mut said = Vec::new();
+    let wake = session.wake(BEGIN + heard, BEGIN + now, &mut |parts| said.push(parts.concat()));
+    (said, wake)
+}
+
+fn at(time: u64) -> Wake {
+    Wake::At(BEGIN + time)
+}
+
+#[test]
+fn revision_3_waits_for_the_pings_of_the_client() {
+    let mut session = SocketIo::new(Revision::V3, 1, BEGIN);
+    assert_eq!(wake(&mut session, 0, 0), (vec![], at(85_000)));
+    assert_eq!(wake(&mut session, 0, 84_999), (vec![], at(85_000)));
+    // One that was heard meanwhile has its time anew.
+    assert_eq!(wake(&mut session, 25_000, 85_000), (vec![], at(110_000)));
+    let (said, end) = wake(&mut session, 25_000, 110_000);
+    assert!(said.is_empty() && matches!(end, Wake::Close(..)), "{said:?} {end:?}");
+}
+
+#[test]
+fn revision_4_is_pinged_and_has_to_answer() {
+    let mut session = SocketIo::new(Revision::V4, 1, BEGIN);
+    assert_eq!(wake(&mut session, 0, 0), (vec![], at(25_000)));
+    assert_eq!(wake(&mut session, 0, 24_999), (vec![], at(25_000)));
+    assert_eq!(wake(&mut session, 0, 25_000), (vec!["2".to_owned()], at(45_000)));
+    // The pong came: the next ping is 25 s after the last.
+    assert_eq!(wake(&mut session, 25_100, 45_000), (vec![], at(50_000)));
+    assert_eq!(wake(&mut session, 25_100, 50_000), (vec!["2".to_owned()], at(70_100)));
+    let (said, end) = wake(&mut session, 25_100, 70_100);
+    assert!(said.is_empty() && matches!(end, Wake::Close(..)), "{said:?} {end:?}");
+}
