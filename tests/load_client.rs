@@ -56,6 +56,19 @@ fn every_student_is_served_over_socket_io() {
 }
 
 #[test]
+fn every_student_is_served_over_bayeux() {
+    for (mode, path) in [("bayeux", "/faye"), ("faye", "")] {
+        let summary = serve(mode, path, &["--messageCount", "10"]);
+        assert_eq!(summary["mode"], "bayeux");
+        assert_eq!(summary["students_served"], 60);
+        assert_eq!(summary["chats"], 60);
+        assert_eq!(summary["messages"], 60 * 10 * 2);
+        assert_eq!(summary["round_trip_us"]["count"], 600);
+        assert_eq!(summary["errors"], serde_json::json!({}));
+    }
+}
+
+#[test]
 fn students_come_back_over_socket_io_and_long_messages_arrive_whole() {
     let summary =
         serve("socket.io", "/", &["--duration", "0.5", "--messageCount", "1", "--message-size", "30000"]);
@@ -63,8 +76,8 @@ fn students_come_back_over_socket_io_and_long_messages_arrive_whole() {
 }
 
 #[test]
-fn an_idle_crowd_over_socket_io_connects_and_holds() {
-    for mode in ["socket.io", "socket.io-4"] {
+fn an_idle_crowd_over_the_other_protocols_connects_and_holds() {
+    for mode in ["socket.io", "socket.io-4", "bayeux"] {
         let summary = serve(mode, "", &["--idle", "--duration", "0.3"]);
         assert_eq!(summary["connections"], 64);
     }
@@ -111,7 +124,7 @@ fn an_idle_crowd_connects_and_holds() {
 
 #[test]
 fn teachers_and_students_may_be_two_processes() {
-    for (mode, path) in [("elixir", "/ws"), ("socket.io", "")] {
+    for (mode, path) in [("elixir", "/ws"), ("socket.io", ""), ("bayeux", "")] {
         meet_in_two_processes(mode, path);
     }
 }

@@ -96,7 +96,7 @@ impl Conversation {
             .map(teacher)
             .chain((0..options.students).map(student))
             .map(|(role, i)| User {
-                identity: Identity { role, id: options.id_start + 1 + i as u64, last_ref: 0 },
+                identity: Identity::new(role, options.id_start + 1 + i as u64),
                 stage: Stage::Away,
                 chats: 0,
                 ready_at: now,

@@ -8,15 +8,29 @@ use crate::protocols::{Event, Role};
 use crate::stats;
 
 impl Conversation {
-    /// A message's text arrived for a user.
-    pub fn text(&mut self, user: usize, text: &str, now: Instant) {
-        let event = self.protocol.decode(&self.users[user].identity, text);
-        if !matches!(event, Event::Nothing | Event::Foreign(_) | Event::Status { .. }) {
+    /// A frame's text arrived for a user: a message, or several.
+    pub fn text(&mut self, user: usize, mut text: &str, now: Instant) {
+        loop {
+            let event = self.protocol.decode(&mut self.users[user].identity, &mut text);
+            self.event(user, event, now);
+            if text.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn event(&mut self, user: usize, event: Event<'_>, now: Instant) {
+        if !matches!(event, Event::Nothing | Event::Released | Event::Foreign(_) | Event::Status { .. }) {
             self.stats.last_progress = now;
         }
         match event {
             Event::Message { chat, text } => self.message(user, chat, &text, now),
             Event::Asks(answer) => self.outbox.text(user, answer),
+            Event::Named => {
+                self.say(user, |protocol, who, out| protocol.hold(who, out));
+                self.say(user, |protocol, who, out| protocol.listen(who, out));
+            }
+            Event::Released => self.say(user, |protocol, who, out| protocol.hold(who, out)),
             Event::Joined => self.joined(user, now),
             Event::NewChat { chat } => self.new_chat(user, &chat, now),
             Event::Entered { chat } => self.entered(user, chat),

@@ -1,5 +1,6 @@
 //! The seam to the wire: the conversation on one side, one file for each protocol on the other.
 
+mod bayeux;
 mod mode;
 mod phoenix;
 mod socket_io;
@@ -20,6 +21,16 @@ pub struct Identity {
     pub role: Role,
     pub id: u64,
     pub last_ref: u32,
+    /// The server's name for this connection, in protocols where requests carry it.
+    pub session: String,
+    /// Requests that still have to be answered, where the protocol answers each.
+    pub unanswered: u32,
+}
+
+impl Identity {
+    pub const fn new(role: Role, id: u64) -> Self {
+        Self { role, id, last_ref: 0, session: String::new(), unanswered: 0 }
+    }
 }
 
 /// A chat as one side of it knows it. `join_ref` is whatever the protocol's `enter` returned.
@@ -36,6 +47,10 @@ pub enum Event<'a> {
     Joined,
     /// The server waits for this text before it does anything else.
     Asks(&'static str),
+    /// The connection has its name: it may be held open, and listen.
+    Named,
+    /// The request that the server held is answered, and another one due.
+    Released,
     NewChat {
         chat: Cow<'a, str>,
     },
@@ -76,6 +91,10 @@ pub enum Event<'a> {
 pub trait Protocol {
     /// Goes on the roster; the first message on a connection.
     fn join(&self, who: &mut Identity, out: &mut String);
+    /// Asks for what the server holds until it is time for another; by it the connection stays alive.
+    fn hold(&self, _who: &mut Identity, _out: &mut String) {}
+    /// Asks for what concerns the user, after `Named`.
+    fn listen(&self, _who: &mut Identity, _out: &mut String) {}
     /// After `Joined`: a student waits for a teacher, a teacher is there to claim.
     fn ready(&self, who: &mut Identity, out: &mut String);
     /// A teacher asks for a student.
@@ -100,5 +119,6 @@ pub trait Protocol {
     fn student_mark(&self) -> &'static str {
         " from student: "
     }
-    fn decode<'a>(&self, who: &Identity, text: &'a str) -> Event<'a>;
+    /// Takes the first message off a frame's text, which is empty after the last.
+    fn decode<'a>(&self, who: &mut Identity, text: &mut &'a str) -> Event<'a>;
 }

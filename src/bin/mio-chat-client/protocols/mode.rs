@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::bayeux::Bayeux;
 use super::socket_io::{Revision, SocketIo};
 use super::{Protocol, phoenix};
 
@@ -18,11 +19,14 @@ pub enum Mode {
     Node,
     /// Socket.IO over Engine.IO 4.
     SocketIo4,
+    /// Bayeux as Faye speaks it.
+    Bayeux,
     /// Pings and pongs instead of a conversation, in Socket.IO over Engine.IO 3.
     Ping,
 }
 
-const NAMES: &str = "the modes are phoenix (or elixir), phoenix-v2, socket.io, node, socket.io-4 and ping";
+const NAMES: &str =
+    "the modes are phoenix (or elixir), phoenix-v2, socket.io, node, socket.io-4, bayeux (or faye) and ping";
 
 impl Mode {
     /// The name in summaries.
@@ -33,6 +37,7 @@ impl Mode {
             Self::SocketIo => "socket.io",
             Self::Node => "node",
             Self::SocketIo4 => "socket.io-4",
+            Self::Bayeux => "bayeux",
             Self::Ping => "ping",
         }
     }
@@ -43,15 +48,17 @@ impl Mode {
             Self::PhoenixV1 => "ws://localhost:4000/ws",
             Self::PhoenixV2 => "ws://localhost:4000/ws/websocket?vsn=2.0.0",
             Self::SocketIo | Self::Node | Self::SocketIo4 | Self::Ping => "ws://localhost:4000",
+            Self::Bayeux => "ws://localhost:4000/faye",
         }
     }
 
-    /// The URL with what Socket.IO's clients append themselves, and in WebSocket's scheme.
+    /// The URL with the path that the protocol's clients know themselves, and in WebSocket's scheme.
     pub fn whole_url(self, url: &str) -> String {
-        let revision = match self {
+        let path = match self {
             Self::PhoenixV1 | Self::PhoenixV2 => return url.to_owned(),
-            Self::SocketIo | Self::Node | Self::Ping => 3,
-            Self::SocketIo4 => 4,
+            Self::SocketIo | Self::Node | Self::Ping => "socket.io/?EIO=3&transport=websocket",
+            Self::SocketIo4 => "socket.io/?EIO=4&transport=websocket",
+            Self::Bayeux => "faye",
         };
         let url = match url.strip_prefix("http://") {
             Some(rest) => Cow::Owned(format!("ws://{rest}")),
@@ -62,7 +69,7 @@ impl Mode {
         if authority.trim_end_matches('/').contains(['/', '?', '#']) {
             return url.into_owned();
         }
-        format!("{bare}/socket.io/?EIO={revision}&transport=websocket")
+        format!("{bare}/{path}")
     }
 
     /// How often the protocol's own client says that it is still there.
@@ -70,6 +77,8 @@ impl Mode {
         match self {
             Self::PhoenixV1 | Self::PhoenixV2 => Duration::from_secs(30),
             Self::SocketIo | Self::Node | Self::SocketIo4 | Self::Ping => Duration::from_secs(25),
+            // Half of the time that a connect is held.
+            Self::Bayeux => Duration::from_millis(22_500),
         }
     }
 
@@ -81,6 +90,7 @@ impl Mode {
             Self::SocketIo | Self::Ping => Box::new(SocketIo::new(Revision::V3)),
             Self::Node => Box::new(SocketIo::among_broadcasts(Revision::V3)),
             Self::SocketIo4 => Box::new(SocketIo::new(Revision::V4)),
+            Self::Bayeux => Box::new(Bayeux),
         }
     }
 }
@@ -95,6 +105,7 @@ impl FromStr for Mode {
             "socket.io" | "socket.io-3" => Ok(Self::SocketIo),
             "node" => Ok(Self::Node),
             "socket.io-4" => Ok(Self::SocketIo4),
+            "bayeux" | "faye" => Ok(Self::Bayeux),
             "ping" => Ok(Self::Ping),
             _ => Err(NAMES),
         }
@@ -107,9 +118,15 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for mode in
-            [Mode::PhoenixV1, Mode::PhoenixV2, Mode::SocketIo, Mode::Node, Mode::SocketIo4, Mode::Ping]
-        {
+        for mode in [
+            Mode::PhoenixV1,
+            Mode::PhoenixV2,
+            Mode::SocketIo,
+            Mode::Node,
+            Mode::SocketIo4,
+            Mode::Bayeux,
+            Mode::Ping,
+        ] {
             assert_eq!(mode.name().parse(), Ok(mode));
         }
     }
@@ -120,6 +137,7 @@ mod tests {
         for url in ["ws://h:1", "ws://h:1/", "http://h:1"] {
             assert_eq!(Mode::SocketIo.whole_url(url), format!("ws://h:1{path}"), "{url}");
         }
+        assert_eq!(Mode::Bayeux.whole_url("http://h:1/"), "ws://h:1/faye");
         assert!(Mode::SocketIo4.whole_url("ws://h").contains("?EIO=4&"));
         for url in ["ws://h/x", "ws://h?a=b", "wss://h/x"] {
             assert_eq!(Mode::Node.whole_url(url), url);

@@ -144,7 +144,8 @@ impl<V: Version> Protocol for Phoenix<V> {
         self.version.write(out, &push);
     }
 
-    fn decode<'a>(&self, who: &Identity, text: &'a str) -> Event<'a> {
+    fn decode<'a>(&self, who: &mut Identity, text: &mut &'a str) -> Event<'a> {
+        let text = std::mem::take(text);
         match self.version.parse(text) {
             Some(message) => event(who, message),
             None => Event::Unexpected(format!("not a Phoenix frame: {}", excerpt(text))),

@@ -111,7 +111,8 @@ impl Protocol for SocketIo {
         " from student "
     }
 
-    fn decode<'a>(&self, who: &Identity, text: &'a str) -> Event<'a> {
+    fn decode<'a>(&self, who: &mut Identity, text: &mut &'a str) -> Event<'a> {
+        let text = std::mem::take(text);
         inbound::event(self.revision, who, text)
     }
 }
@@ -122,11 +123,7 @@ mod tests {
 
     fn said(say: impl FnOnce(&SocketIo, &mut Identity, &mut String)) -> String {
         let mut out = String::new();
-        say(
-            &SocketIo::new(Revision::V3),
-            &mut Identity { role: Role::Student, id: 7, last_ref: 0 },
-            &mut out,
-        );
+        say(&SocketIo::new(Revision::V3), &mut Identity::new(Role::Student, 7), &mut out);
         out
     }
 
@@ -160,7 +157,7 @@ mod tests {
 
     #[test]
     fn only_engine_io_3_clients_ping() {
-        let mut who = Identity { role: Role::Teacher, id: 1, last_ref: 0 };
+        let mut who = Identity::new(Role::Teacher, 1);
         for (revision, expected) in [(Revision::V3, "2"), (Revision::V4, "")] {
             let mut out = String::new();
             SocketIo::new(revision).heartbeat(&mut who, &mut out);

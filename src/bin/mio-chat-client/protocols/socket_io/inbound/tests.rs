@@ -1,8 +1,8 @@
 use super::*;
 use crate::reader::{Inbound, Reader};
 
-const TEACHER: Identity = Identity { role: Role::Teacher, id: 1, last_ref: 0 };
-const STUDENT: Identity = Identity { role: Role::Student, id: 7, last_ref: 0 };
+const TEACHER: Identity = Identity::new(Role::Teacher, 1);
+const STUDENT: Identity = Identity::new(Role::Student, 7);
 
 fn to_student(text: &str) -> Event<'_> {
     event(Revision::V3, &STUDENT, text)
