@@ -4,7 +4,7 @@ mod common;
 
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::{Phoenix, chat};
-use common::raw::{frame, open, read_close, read_response, read_to_end};
+use common::raw::{frame, handshake, open, read_close, read_response, read_to_end};
 use common::{Server, wait_until};
 use std::io::Write;
 use std::net::TcpStream;
@@ -67,6 +67,24 @@ fn health_says_that_the_server_stops() {
     server.signal("TERM");
     assert_eq!(read_close(&mut client), Some(1001));
     assert_eq!(ask(), 503);
+}
+
+#[test]
+fn nobody_comes_in_while_the_server_stops() {
+    let server = Server::start(&["--drain-timeout", "1m"]);
+    let mut waiting = ["/ws", "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=websocket"]
+        .map(|path| (server.connect(), handshake(path)));
+    for (stream, _) in &mut waiting {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert_eq!(read_response(stream).status, 200);
+    }
+    let mut client = open(&server, "/ws");
+    server.signal("TERM");
+    assert_eq!(read_close(&mut client), Some(1001));
+    for (stream, request) in &mut waiting {
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(read_response(stream).status, 503, "{request}");
+    }
 }
 
 #[test]

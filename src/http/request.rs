@@ -254,6 +254,14 @@ mod tests {
     }
 
     #[test]
+    fn knows_who_waits_for_a_word_before_the_body() {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n";
+        assert!(Request::expects_continue(head.as_bytes()));
+        assert!(!Request::expects_continue(&head.as_bytes()[..head.len() - 1]));
+        assert!(!Request::expects_continue(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+
+    #[test]
     fn keep_alive_is_the_default_of_1_1_only() {
         assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_alive());
         assert!(whole("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive());
@@ -279,6 +287,10 @@ mod tests {
             (post("Transfer-Encoding: gzip"), Status::NOT_IMPLEMENTED),
             (post("Transfer-Encoding: chunked\r\n\r\nfffffff"), Status::BODY_TOO_LARGE),
             (post("Transfer-Encoding: chunked\r\n\r\n1\r\nabc"), Status::BAD_REQUEST),
+            (
+                post(&format!("Transfer-Encoding: chunked\r\n\r\n{}", "1\r\nx\r\n".repeat(6000))),
+                Status::BODY_TOO_LARGE,
+            ),
         ] {
             assert_eq!(parse(&input).map(|_| ()), Err(status), "{input:.60}");
         }

@@ -50,3 +50,17 @@ impl Mailbox {
         self.messages.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_messages_count_for_what_they_cost() {
+        let mut mailbox = Mailbox::default();
+        (0..1000).for_each(|_| mailbox.push(&["3"]));
+        assert_eq!(mailbox.len(), 1000 * (1 + OVERHEAD));
+        assert_eq!(mailbox.take().len(), 1000);
+        assert_eq!(mailbox.len(), 0);
+    }
+}

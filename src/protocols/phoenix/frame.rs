@@ -167,9 +167,15 @@ mod tests {
         {
             assert!(v1(text).is_none(), "{text}");
         }
-        for text in
-            ["", "{}", "[]", r#"[null,null,"t"]"#, r#"[{},null,"t","e",{}]"#, r#"["1","2","t","e",{},1]"#]
-        {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"[null,null,"t"]"#,
+            r#"[{},null,"t","e",{}]"#,
+            r#"["1","2","t","e",{},1]"#,
+            &format!(r#"["{}",null,"t","e",{{}}]"#, "1".repeat(64)),
+        ] {
             assert!(v2(text).is_none(), "{text}");
         }
     }
