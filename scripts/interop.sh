@@ -38,8 +38,9 @@ for family in "${families[@]}"; do
     npm ci --prefix "target/interop/$family" --ignore-scripts --prefer-offline --no-update-notifier
 done
 
-# node hands on to the test files, which stop their servers, a SIGTERM, but not a SIGHUP.
-node --test --test-reporter=spec "${tests[@]}" &
+# node hands on to the test files, which stop their servers, a SIGTERM, but not a SIGHUP. Old clients go on
+# knocking at a server that is gone: when the tests are done, so is the run.
+node --test --test-force-exit --test-reporter=spec "${tests[@]}" &
 runner=$!
 trap 'kill -TERM "$runner"; wait "$runner"; exit 1' HUP INT TERM
 wait "$runner"

@@ -55,7 +55,12 @@ impl Mode {
     /// The URL with the path that the protocol's clients know themselves, and in WebSocket's scheme.
     pub fn whole_url(self, url: &str) -> String {
         let path = match self {
-            Self::PhoenixV1 | Self::PhoenixV2 => return url.to_owned(),
+            Self::PhoenixV1 => return url.to_owned(),
+            // Version 2 is asked for in the query, which phoenix.js adds itself.
+            Self::PhoenixV2 if url.contains("vsn=") => return url.to_owned(),
+            Self::PhoenixV2 => {
+                return format!("{url}{}vsn=2.0.0", if url.contains('?') { '&' } else { '?' });
+            }
             Self::SocketIo | Self::Node | Self::Ping => "socket.io/?EIO=3&transport=websocket",
             Self::SocketIo4 => "socket.io/?EIO=4&transport=websocket",
             Self::Bayeux => "faye",
@@ -128,6 +133,17 @@ mod tests {
             Mode::Ping,
         ] {
             assert_eq!(mode.name().parse(), Ok(mode));
+        }
+    }
+
+    #[test]
+    fn version_2_is_asked_for_if_the_url_does_not() {
+        for (url, whole) in [
+            ("ws://x/ws", "ws://x/ws?vsn=2.0.0"),
+            ("ws://x/ws?a=1", "ws://x/ws?a=1&vsn=2.0.0"),
+            ("ws://x/ws?vsn=2.0.0", "ws://x/ws?vsn=2.0.0"),
+        ] {
+            assert_eq!(Mode::PhoenixV2.whole_url(url), whole);
         }
     }
 
