@@ -150,6 +150,13 @@ impl Protocol {
         }
     }
 
+    /// An event has gone to this client: what it subscribed to may be over by that.
+    pub fn told(&mut self, event: &Event<'_>) {
+        if let Protocol::Bayeux(bayeux) = self {
+            bayeux.told(event);
+        }
+    }
+
     /// What the client's texts have in common with those of other clients.
     pub fn dialect(&self) -> Dialect {
         match self {

@@ -158,6 +158,7 @@ impl Deliver for Outbox<'_> {
             if protocol.wants(event) {
                 protocol.dialect().encode(event, out);
             }
+            protocol.told(event);
         });
     }
 

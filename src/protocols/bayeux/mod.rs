@@ -5,12 +5,12 @@
 
 mod channel;
 mod encode;
+mod handshake;
 mod message;
 
 use std::collections::HashSet;
 
 use tungstenite::protocol::frame::coding::CloseCode;
-use uuid::Uuid;
 
 use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::Refusal;
@@ -19,8 +19,9 @@ use crate::models::Millis;
 
 pub use channel::Channel;
 pub use encode::encode;
+pub use handshake::{check_connect, connected, handshake, is_callback, unknown};
 pub use message::Message;
-use message::{Reply, forbidden, invalid, missing, refused};
+use message::{forbidden, invalid, missing, refused};
 
 /// How long a connect is held, unless the client wants less: Faye's timeout.
 pub const CONNECT_TIMEOUT: Millis = 45_000;
@@ -142,6 +143,16 @@ impl Bayeux {
         self.subscriptions.contains(&Channel::of(event))
     }
 
+    /// See [`super::Protocol::told`]. Nothing more comes in a chat that is over, and a client that never
+    /// unsubscribes must not gather the channels of all its chats.
+    pub fn told(&mut self, event: &Event<'_>) {
+        if let Event::ChatTerminated { to, chat } = *event {
+            for channel in [Channel::Receive(chat, to), Channel::Terminated(chat, to), Channel::Ready(chat)] {
+                self.subscriptions.remove(&channel);
+            }
+        }
+    }
+
     fn subscribe<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let channels = match subscribable(&message) {
             Ok(_) if self.subscriptions.len() >= MAX_SUBSCRIPTIONS => {
@@ -213,89 +224,10 @@ fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, String> {
         .collect()
 }
 
-/// 160 random bits in base 36, as Faye makes its client ids.
-pub fn new_client_id() -> String {
-    let mut high = Uuid::new_v4().as_u128() ^ (Uuid::new_v4().as_u128() << 9);
-    let mut low = Uuid::new_v4().as_u128() as u32;
-    let mut id = String::with_capacity(31);
-    for _ in 0..31 {
-        // One digit at a time from the 160 bits that the two numbers are.
-        let rest = (high % 36) as u64;
-        high /= 36;
-        let value = (rest << 32) | u64::from(low);
-        low = (value / 36) as u32;
-        id.push(char::from_digit((value % 36) as u32, 36).unwrap_or('0'));
-    }
-    id
-}
-
-/// Answers a handshake: the clientId if a transport is shared and there is room, or what is wrong.
-pub fn handshake(message: &Message<'_>, has_room: bool) -> (Option<String>, String) {
-    let error = match (message.has_version(), message.connection_types()) {
-        _ if !has_room => Some("503::Too many clients".into()),
-        (false, _) => Some(missing("version")),
-        (true, None) => Some(missing("supportedConnectionTypes")),
-        (true, Some(types)) => {
-            let is_shared = types.iter().any(|name| CONNECTION_TYPES.contains(&&**name));
-            (!is_shared).then(|| message::mismatch(&types))
-        }
-    };
-    let reply = Reply::to_handshake(message);
-    match error {
-        Some(error) => (None, reply.fail(error).with_advice().text()),
-        None => {
-            let id = new_client_id();
-            let reply = reply.with_client(&id).with_advice().text();
-            (Some(id), reply)
-        }
-    }
-}
-
-/// Checks a connect but for the client; the error is the reply.
-pub fn check_connect(message: &Message<'_>, is_known: bool) -> Result<(), String> {
-    let error = match message.connection_type() {
-        None => Some(missing("connectionType")),
-        Some(name) if !CONNECTION_TYPES.contains(&&*name) => Some(message::mismatch(&[name])),
-        Some(_) if message.client_id().is_none() => Some(missing("clientId")),
-        Some(_) if !is_known => Some(message::unknown_client(message)),
-        Some(_) => None,
-    };
-    match error {
-        None => Ok(()),
-        Some(error) => Err(message.reply().without_client().fail(error).with_advice().text()),
-    }
-}
-
-/// The reply to a connect that is in order.
-pub fn connected(message: &Message<'_>) -> String {
-    message.reply().with_advice().text()
-}
-
-/// The reply to a message of a client that is not known.
-pub fn unknown(message: &Message<'_>) -> String {
-    let error = match message.client_id() {
-        None => missing("clientId"),
-        Some(_) => message::unknown_client(message),
-    };
-    let reply = message.reply().fail(error);
-    match message.channel() {
-        "/meta/subscribe" | "/meta/unsubscribe" => reply.with_subscription(message).text(),
-        "/meta/disconnect" => reply.without_client().text(),
-        _ => reply.text(),
-    }
-}
-
-/// A name to check before it is used as the function of a JSONP answer.
-pub fn is_callback(name: &str) -> bool {
-    name.split('.').all(|part| {
-        let mut bytes = part.bytes();
-        bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'$')
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$')
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn client() -> Bayeux {
@@ -341,5 +273,23 @@ mod tests {
         for (wish, given) in [("0", 0), ("-1", 0), ("1500", 1500), ("1e300", 45_000), ("\"1\"", 45_000)] {
             assert_eq!(timeout(&format!(r#"{{"advice":{{"timeout":{wish}}}}}"#)), given, "{wish}");
         }
+    }
+
+    #[test]
+    fn a_chat_that_is_over_leaves_no_subscription() {
+        let mut bayeux = Bayeux::new("a".into());
+        let (chat, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let role = crate::models::id::Role::Teacher;
+        bayeux.subscriptions.extend([
+            Channel::Receive(chat, role),
+            Channel::Terminated(chat, role),
+            Channel::Ready(chat),
+            Channel::Receive(other, role),
+            Channel::Status,
+        ]);
+        bayeux.told(&Event::ChatReady { to: role, chat });
+        assert_eq!(bayeux.subscriptions.len(), 5);
+        bayeux.told(&Event::ChatTerminated { to: role, chat });
+        assert_eq!(bayeux.subscriptions, [Channel::Receive(other, role), Channel::Status].into());
     }
 }

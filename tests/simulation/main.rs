@@ -3,67 +3,23 @@
 //!
 //! `SIMULATION_SEED=7 cargo test --test simulation` repeats a run; `SIMULATION_STEPS` makes it longer.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+mod model;
+
+use std::collections::{HashMap, HashSet};
 
 use fastrand::Rng;
 use mio_chat_server::app::{App, Limits};
 use mio_chat_server::command::Command;
-use mio_chat_server::event::{Deliver, Event};
 use mio_chat_server::models::client_roster::Member;
 use mio_chat_server::models::id::{ClientId, Role, UserId};
 use mio_chat_server::models::student_roster::StudentState;
+use model::{Chat, Mailbox, Model, Told};
 use uuid::Uuid;
 
 const STUDENTS_PER_TEACHER: usize = 3;
 const USERS: u64 = 30;
 const CLIENTS: u32 = 25;
 const STATUS_INTERVAL: u64 = 50;
-
-/// An event that was delivered, as far as the checks need it.
-#[derive(Debug, Clone, PartialEq)]
-enum Told {
-    NewChat { chat: Uuid, teacher: String, student: String },
-    Ready(Uuid),
-    Message { chat: Uuid, to: Role, payload: String },
-    Terminated(Uuid),
-    Status { students: usize },
-}
-
-#[derive(Default)]
-struct Mailbox(Vec<(ClientId, Told)>);
-
-impl Deliver for Mailbox {
-    fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
-        let told = match *event {
-            Event::NewChat { chat, teacher, student, .. } => {
-                Told::NewChat { chat, teacher: teacher.text().into(), student: student.text().into() }
-            }
-            Event::ChatReady { chat, .. } => Told::Ready(chat),
-            Event::Message { chat, to, payload } => Told::Message { chat, to, payload: payload.into() },
-            Event::ChatTerminated { chat, .. } => Told::Terminated(chat),
-            Event::Status(status) => Told::Status { students: status.students.total },
-        };
-        self.0.push((to, told));
-    }
-}
-
-/// A chat, as the model knows it.
-struct Chat {
-    teacher: String,
-    student: String,
-    sent: u64,
-}
-
-/// What has to be true, kept in the most obvious way.
-#[derive(Default)]
-struct Model {
-    /// Who holds whom: by role and id.
-    holders: BTreeMap<(bool, String), ClientId>,
-    ready: BTreeSet<String>,
-    queue: VecDeque<String>,
-    chats: HashMap<Uuid, Chat>,
-    finished: u64,
-}
 
 struct Simulation {
     app: App,
