@@ -122,3 +122,19 @@ pub trait Protocol {
     /// Takes the first message off a frame's text, which is empty after the last.
     fn decode<'a>(&self, who: &mut Identity, text: &mut &'a str) -> Event<'a>;
 }
+
+/// Reads the counts of a status: only what every server agrees on, since `teachers` is a number in one and
+/// an object in another.
+pub fn read_status<'a>(json: &str) -> serde_json::Result<Event<'a>> {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        students: Students,
+    }
+    #[derive(serde::Deserialize)]
+    struct Students {
+        total: u64,
+        waiting: u64,
+    }
+    let Status { students } = serde_json::from_str(json)?;
+    Ok(Event::Status { students: students.total, waiting: students.waiting })
+}

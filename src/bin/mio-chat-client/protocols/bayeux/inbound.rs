@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::name;
-use crate::protocols::{Event, Identity, Role};
+use crate::protocols::{Event, Identity, Role, read_status};
 
 /// A message: a delivery has data, a reply says whether it was successful. No name that counts needs escapes.
 #[derive(Deserialize)]
@@ -219,19 +219,9 @@ fn new_chat<'a>(who: &Identity, channel: &'a str, to: &str, data: &'a str) -> Ev
     if usable { Event::NewChat { chat: id.into() } } else { unexpected(channel, data) }
 }
 
-/// Only what every server of this kind agrees on.
 fn status<'a>(data: &str) -> Event<'a> {
-    #[derive(Deserialize)]
-    struct Status {
-        students: Students,
-    }
-    #[derive(Deserialize)]
-    struct Students {
-        total: u64,
-        waiting: u64,
-    }
-    match serde_json::from_str::<Status>(data) {
-        Ok(Status { students }) => Event::Status { students: students.total, waiting: students.waiting },
+    match read_status(data) {
+        Ok(status) => status,
         Err(_) => unexpected("/presence/status", data),
     }
 }

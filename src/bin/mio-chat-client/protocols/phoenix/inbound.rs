@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::frame::Message;
-use crate::protocols::{Event, Identity, Role};
+use crate::protocols::{Event, Identity, Role, read_status};
 
 /// Enough of a text to recognise it in an error line.
 pub fn excerpt(text: &str) -> String {
@@ -88,17 +88,8 @@ fn new_chat<'a>(who: &Identity, name: &str, payload: &str) -> Event<'a> {
 }
 
 fn status<'a>(payload: &str) -> Event<'a> {
-    #[derive(Deserialize)]
-    struct Status {
-        students: Students,
-    }
-    #[derive(Deserialize)]
-    struct Students {
-        total: u64,
-        waiting: u64,
-    }
-    match serde_json::from_str::<Status>(payload) {
-        Ok(Status { students }) => Event::Status { students: students.total, waiting: students.waiting },
+    match read_status(payload) {
+        Ok(status) => status,
         Err(e) => Event::Unexpected(format!("a status that does not parse ({e}): {}", excerpt(payload))),
     }
 }

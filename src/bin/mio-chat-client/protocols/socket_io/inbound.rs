@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Revision, name};
-use crate::protocols::{Event, Identity, Role};
+use crate::protocols::{Event, Identity, Role, read_status};
 
 pub fn event<'a>(revision: Revision, who: &Identity, text: &'a str) -> Event<'a> {
     match (text.as_bytes(), revision) {
@@ -136,19 +136,9 @@ fn new_chat<'a>(who: &Identity, event: &'a str, to: &str, payload: &'a str) -> E
     if usable { Event::NewChat { chat: chat.id } } else { unexpected(event, payload) }
 }
 
-/// Only what every server of this kind agrees on: `teachers` is a number in one and an object in another.
 fn status<'a>(payload: &str) -> Event<'a> {
-    #[derive(Deserialize)]
-    struct Status {
-        students: Students,
-    }
-    #[derive(Deserialize)]
-    struct Students {
-        total: u64,
-        waiting: u64,
-    }
-    match serde_json::from_str::<Status>(payload) {
-        Ok(Status { students }) => Event::Status { students: students.total, waiting: students.waiting },
+    match read_status(payload) {
+        Ok(status) => status,
         Err(_) => unexpected("presence:status", payload),
     }
 }
