@@ -39,7 +39,7 @@ use crate::options::Options;
 use crate::protocols::{Outgoing, Protocol, Wake};
 
 use clients::{Clients, Link, Outbox};
-use clock::Clock;
+use clock::{Clock, Heard};
 use connection::{Flush, State};
 use connections::Connections;
 use listeners::Listeners;
@@ -67,6 +67,7 @@ pub struct Server {
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
     clock: Clock,
+    heard: Heard,
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
@@ -103,6 +104,7 @@ impl Server {
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
+            heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
@@ -142,9 +144,15 @@ impl Server {
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = self.timeout();
+        self.heard.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
+            Ok(()) => {
+                let count = events.iter().count();
+                self.heard.take(count, count == BATCH, self.connections.len() + self.listeners.len() + 1);
+            }
+            // A signal, or the whole process was stopped: nobody was heard.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         self.clock.tick();
         Ok(())
@@ -152,6 +160,7 @@ impl Server {
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&mut self) -> Option<Duration> {
+        self.clock.tick();
         if self.connections.has_unread() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -163,7 +172,6 @@ impl Server {
             self.stop_at,
         ];
         let next = due.into_iter().flatten().min()?;
-        self.clock.tick();
         Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
     }
 
@@ -203,15 +211,16 @@ impl Server {
         }
     }
 
-    /// Does what is due by now.
+    /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
     fn run_timers(&mut self) {
-        let now = self.clock.now();
-        for slot in self.connections.expire(now) {
+        let heard = self.heard.until();
+        for slot in self.connections.expire(heard) {
             self.time_out(slot);
         }
-        for client in self.clients.expire(now) {
+        for client in self.clients.expire(heard) {
             self.wake(client);
         }
+        let now = self.clock.now();
         if self.app.next_wakeup().is_some_and(|due| due <= now) {
             let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
             self.app.wake(now, &mut outbox);
@@ -234,7 +243,7 @@ impl Server {
 
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
-        let now = self.clock.now();
+        let now = self.heard.until();
         let Some(client) = self.clients.get(id) else {
             return;
         };

@@ -3,6 +3,7 @@
 
 pub mod bayeux;
 pub mod phoenix;
+pub mod process;
 pub mod raw;
 pub mod socket_io;
 
