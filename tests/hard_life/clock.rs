@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use crate::common::raw::{Answer, answers, frame, heartbeat, open};
 use crate::common::wait_until;
+use crate::pairs::Pairs;
 
 /// The server is stopped for longer than anybody may be silent, and all of so many clients speak meanwhile.
 fn everybody_who_spoke_while_the_server_was_stopped_stays(count: usize) {
     let server = crate::start(&["--idle-timeout", "2s"]);
+    let pairs = Pairs::start(&server);
     let mut clients: Vec<TcpStream> = (0..count).map(|_| open(&server, "/ws")).collect();
     server.signal("STOP");
     wait_until("the server is stopped", || server.is_stopped());
@@ -23,6 +25,11 @@ fn everybody_who_spoke_while_the_server_was_stopped_stays(count: usize) {
     for client in &mut clients {
         assert_eq!(answers(client, b""), [Answer::Echo("meanwhile".into())]);
     }
+    crate::report(
+        "server stopped for longer than the idle timeout",
+        format!("{count} clients, all of whom speak meanwhile"),
+        format!("all {count}; {}", pairs.finish()),
+    );
 }
 
 #[test]

@@ -8,13 +8,24 @@
 mod common;
 
 mod clock;
+mod pairs;
+mod person;
+
+use std::fmt::Display;
 
 use common::Server;
 
 /// A server that logs no arrivals: there are too many.
 fn start(arguments: &[&str]) -> Server {
-    let mut command = Server::command();
     Server::spawn(
-        command.env("RUST_LOG", "error").args(["--host", "127.0.0.1", "--port", "0"]).args(arguments),
+        Server::command()
+            .env("RUST_LOG", "error")
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(arguments),
     )
+}
+
+/// Prints a scenario's figures as a row of the table.
+fn report(scenario: &str, tried: impl Display, survived: impl Display) {
+    println!("| {scenario} | {tried} | {survived} |");
 }
