@@ -8,8 +8,10 @@
 mod common;
 
 mod clock;
+mod half_open;
 mod pairs;
 mod person;
+mod stalled;
 
 use std::fmt::Display;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::Server;
 use crate::common::bayeux::{self, connect, publish, subscribe};
 use crate::common::phoenix::{Phoenix, Version};
-use crate::common::socket_io::{SocketIo, Transport};
+use crate::common::socket_io::{self, SocketIo, Transport};
 
 /// How somebody is connected.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,13 @@ pub enum Event {
     Refused(String),
     /// A status, an acknowledgement and whatever else does not matter here.
     Other,
+}
+
+impl Way {
+    /// Whether this way takes a request for whatever is to come.
+    pub fn is_polling(self) -> bool {
+        matches!(self, Way::SocketIo(_, Transport::Polling) | Way::BayeuxPolling)
+    }
 }
 
 impl Person {
@@ -167,6 +174,34 @@ impl Person {
                 Event::Other => {}
                 event => return assert_eq!(event, Event::Message(number), "{} {}", self.role, self.id),
             }
+        }
+    }
+
+    /// Whether the chat has ended by the time that the server has dealt with what was said so far. For Phoenix
+    /// clients, whose heartbeats are answered in their turn.
+    pub fn has_ended(&mut self) -> bool {
+        let Line::Phoenix(phoenix) = &mut self.line else {
+            panic!("not a Phoenix client");
+        };
+        let beat = phoenix.push("phoenix", "heartbeat", json!({}));
+        let mut has_ended = false;
+        loop {
+            let frame = phoenix.next_but_status();
+            if frame.reference == beat {
+                return has_ended;
+            }
+            has_ended |= event(&frame.event, &frame.payload) == Event::End;
+        }
+    }
+
+    /// Begins to wait for what comes, if that takes a request, and never looks at the answer.
+    pub fn begin_poll(&mut self) {
+        match &mut self.line {
+            Line::SocketIo(SocketIo { link: socket_io::Link::Polling(session), .. }) => session.begin_poll(),
+            Line::Bayeux(Bayeux { link: Link::Polling { get, .. }, id, .. }) => {
+                bayeux::request(get, &json!([connect(id, "long-polling")]));
+            }
+            _ => {}
         }
     }
 
