@@ -8,9 +8,11 @@
 mod common;
 
 mod clock;
+mod descriptors;
 mod half_open;
 mod pairs;
 mod person;
+mod sigterm;
 mod stalled;
 
 use std::fmt::Display;
