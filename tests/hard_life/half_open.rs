@@ -26,7 +26,7 @@ fn vanish(ways: &[Way]) {
     let mut vanished = Vec::new();
     let mut waits = Vec::new();
     for (way, student, waiting) in chats {
-        waits.push(format!("{way:?} {:.0?}", waiting.join().unwrap()));
+        waits.push(format!("{way} {:.0?}", waiting.join().unwrap()));
         vanished.push(student);
     }
     server.wait_until_students_are(6);

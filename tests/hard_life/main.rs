@@ -7,13 +7,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arrivals;
 mod clock;
 mod descriptors;
 mod half_open;
 mod pairs;
 mod person;
 mod sigterm;
+mod slow_loris;
 mod stalled;
+mod status_storm;
 
 use std::fmt::Display;
 

@@ -1,6 +1,7 @@
 //! A teacher or a student, who does the same over any protocol.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -71,8 +72,20 @@ pub enum Event {
     End,
     /// Something that was sent cannot be.
     Refused(String),
-    /// A status, an acknowledgement and whatever else does not matter here.
+    Status(Value),
+    /// An acknowledgement and whatever else does not matter here.
     Other,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Phoenix(version) => write!(f, "Phoenix {version:?}"),
+            Way::SocketIo(revision, transport) => write!(f, "Engine.IO {revision} {transport:?}"),
+            Way::BayeuxSocket => write!(f, "Bayeux WebSocket"),
+            Way::BayeuxPolling => write!(f, "Bayeux long-polling"),
+        }
+    }
 }
 
 impl Way {
@@ -171,9 +184,16 @@ impl Person {
     pub fn hear(&mut self, number: u64) {
         loop {
             match self.next() {
-                Event::Other => {}
+                Event::Other | Event::Status(_) => {}
                 event => return assert_eq!(event, Event::Message(number), "{} {}", self.role, self.id),
             }
+        }
+    }
+
+    /// A teacher on Bayeux hears of statuses once this is asked for; on other protocols all teachers do.
+    pub fn subscribe_to_status(&mut self) {
+        if let Line::Bayeux(client) = &mut self.line {
+            client.ok(subscribe(&client.id, "/presence/status"));
         }
     }
 
@@ -241,6 +261,9 @@ fn event(name: &str, payload: &Value) -> Event {
         // Bayeux has the chat's id in the channels only.
         let id = payload["id"].as_str().or_else(|| payload["sendChannel"].as_str()?.split('/').nth(2));
         return id.map_or(Event::Other, |id| Event::NewChat(id.to_owned()));
+    }
+    if name.ends_with(":status") && payload.is_object() {
+        return Event::Status(payload.clone());
     }
     if name.ends_with(":receive") {
         return Event::Message(payload["number"].as_u64().expect("a number"));
