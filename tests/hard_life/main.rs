@@ -8,6 +8,7 @@
 mod common;
 
 mod arrivals;
+mod churn;
 mod clock;
 mod descriptors;
 mod half_open;
@@ -17,6 +18,7 @@ mod sigterm;
 mod slow_loris;
 mod stalled;
 mod status_storm;
+mod visitor;
 
 use std::fmt::Display;
 

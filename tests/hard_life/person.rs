@@ -249,8 +249,14 @@ impl Person {
 
     /// Takes leave of the server, as far as closing the connection does not say it.
     pub fn leave(mut self) {
-        if let Line::Bayeux(client) = &mut self.line {
-            client.ok(json!({"channel": "/meta/disconnect", "clientId": client.id, "id": "d"}));
+        match &mut self.line {
+            Line::Bayeux(client) => {
+                client.ok(json!({"channel": "/meta/disconnect", "clientId": client.id}));
+            }
+            Line::SocketIo(SocketIo { link: socket_io::Link::Polling(session), .. }) => {
+                session.post_ok(&["1"])
+            }
+            _ => {}
         }
     }
 }
