@@ -8,6 +8,7 @@
 mod common;
 
 mod arrivals;
+mod bayeux;
 mod churn;
 mod clock;
 mod descriptors;

@@ -3,19 +3,21 @@
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
+use crate::bayeux::{Bayeux, Link};
 use crate::common::phoenix::Version::{V1, V2};
 use crate::common::raw::frame;
 use crate::common::socket_io::{self, Socket, SocketIo};
 use crate::common::wait_until;
 use crate::pairs::meet;
-use crate::person::{Bayeux, Line, Link, Person, Way};
+use crate::person::{Line, Person, Way};
 
 /// Every protocol that has frames to be cut in half.
 const CHATS: [(Way, Way); 4] = [
@@ -31,14 +33,9 @@ const ENOUGH: u64 = 500;
 /// Messages that are under way to a user at the most: more and more unread ones would be a reason to cut it off.
 const WINDOW: u64 = 200;
 
-/// How many messages a user has received.
-type Heard = Arc<AtomicU64>;
-/// This many mean that the user reads no more.
-const NO_MORE: u64 = u64::MAX;
-
-/// A user reads to the end: whole frames, messages without a gap and in order, and then the close frame. Returns
-/// how many messages came.
-fn read_to_the_end(mut socket: WebSocket<TcpStream>, heard: &Heard) -> u64 {
+/// A user reads to the end: whole frames, messages without a gap and in order, and then the close frame. Each
+/// message lets the other one go on. Returns how many messages came.
+fn read_to_the_end(mut socket: WebSocket<TcpStream>, heard: &Sender<()>, warm: &AtomicUsize) -> u64 {
     let mut expected = 0;
     loop {
         match socket.read() {
@@ -46,7 +43,9 @@ fn read_to_the_end(mut socket: WebSocket<TcpStream>, heard: &Heard) -> u64 {
                 if let Some(number) = number(&text) {
                     assert_eq!(number, expected);
                     expected += 1;
-                    heard.store(expected, Ordering::Release);
+                    warm.fetch_add(usize::from(expected == ENOUGH), Ordering::Relaxed);
+                    // The other one may have noticed before that the server is gone.
+                    let _ = heard.send(());
                 }
             }
             Ok(Message::Close(frame)) => {
@@ -57,7 +56,6 @@ fn read_to_the_end(mut socket: WebSocket<TcpStream>, heard: &Heard) -> u64 {
         }
     }
     assert!(matches!(socket.read(), Err(Error::ConnectionClosed)), "nothing follows the close frame");
-    heard.store(NO_MORE, Ordering::Release);
     let _ = socket.get_ref().shutdown(Shutdown::Both);
     expected
 }
@@ -69,14 +67,10 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A user sends as fast as the other reads, until there is no other, or no server.
-fn send_to_the_end(mut stream: TcpStream, message: impl Fn(u64) -> String, heard_by_other: &Heard) {
+fn send_to_the_end(mut stream: TcpStream, message: impl Fn(u64) -> String, heard_by_other: &Receiver<()>) {
     for number in 0.. {
-        loop {
-            match heard_by_other.load(Ordering::Acquire) {
-                NO_MORE => return,
-                heard if number < heard + WINDOW => break,
-                _ => thread::yield_now(),
-            }
+        if number >= WINDOW && heard_by_other.recv().is_err() {
+            return;
         }
         if stream.write_all(&frame(0x81, message(number).as_bytes())).is_err() {
             return;
@@ -112,12 +106,17 @@ fn socket(person: Person) -> WebSocket<TcpStream> {
 }
 
 /// One user's two threads; the one that reads returns how many messages came.
-fn talk(person: Person, heard: Heard, heard_by_other: Heard) -> JoinHandle<u64> {
+fn talk(
+    person: Person,
+    (heard, heard_by_other): (Sender<()>, Receiver<()>),
+    warm: &Arc<AtomicUsize>,
+) -> JoinHandle<u64> {
     let message = message(&person);
     let socket = socket(person);
     let stream = socket.get_ref().try_clone().unwrap();
+    let warm = warm.clone();
     thread::spawn(move || send_to_the_end(stream, message, &heard_by_other));
-    thread::spawn(move || read_to_the_end(socket, &heard))
+    thread::spawn(move || read_to_the_end(socket, &heard, &warm))
 }
 
 #[test]
@@ -125,15 +124,14 @@ fn a_server_that_is_told_to_stop_under_full_load_leaves_nothing_half_written() {
     let mut server = crate::start(&["--drain-timeout", "20s"]);
     let chats = CHATS.iter().cycle().zip(1..).take(CHATS.len() * EACH);
     let chats: Vec<_> = chats.map(|(&ways, id)| meet(&server, ways, id)).collect();
-    let mut counts = Vec::new();
+    let warm = Arc::new(AtomicUsize::new(0));
     let mut users = Vec::new();
     for (teacher, student) in chats {
-        let (by_teacher, by_student) = (Heard::default(), Heard::default());
-        users.push(talk(teacher, by_teacher.clone(), by_student.clone()));
-        users.push(talk(student, by_student.clone(), by_teacher.clone()));
-        counts.extend([by_teacher, by_student]);
+        let ((to_teacher, by_student), (to_student, by_teacher)) = (channel(), channel());
+        users.push(talk(teacher, (to_student, by_student), &warm));
+        users.push(talk(student, (to_teacher, by_teacher), &warm));
     }
-    wait_until("everybody talks", || counts.iter().all(|heard| heard.load(Ordering::Acquire) >= ENOUGH));
+    wait_until("everybody talks", || warm.load(Ordering::Relaxed) == users.len());
     let begin = Instant::now();
     server.signal("TERM");
     let count = users.len();

@@ -117,7 +117,7 @@ fn wait_until_all_are_given_up(server: &Server, lorises: &mut [Loris], descripto
 #[test]
 #[ignore = "takes a minute and a half"]
 fn whoever_sends_or_reads_byte_by_byte_is_given_up_on_each_layer() {
-    let server = crate::start(&["--idle-timeout", "1s"]);
+    let server = crate::start(&["--idle-timeout", "2s"]);
     let pairs = Pairs::start(&server);
     let (descriptors, memory) = (server.descriptors(), server.memory());
     let begin = Instant::now();
