@@ -3,6 +3,7 @@
 use super::Server;
 use super::clients::Link;
 use super::connection::State;
+use crate::http::page;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
@@ -31,6 +32,7 @@ impl Server {
             Route::Phoenix | Route::SocketIo | Route::Bayeux if self.stop_at.is_some() => {
                 Response::error(Status::UNAVAILABLE, "the server is stopping")
             }
+            Route::Page => page::response(),
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
             Route::Refused(response) => response,
@@ -66,7 +68,8 @@ impl Server {
 
     fn snapshot(&self, limit: usize) -> Response {
         // Plain structs, for which serde_json has no error.
-        Response::json(Status::OK, serde_json::to_vec(&self.app.snapshot(limit)).unwrap_or_default())
+        let body = serde_json::to_vec(&self.app.snapshot(limit)).unwrap_or_default();
+        Response::json(Status::OK, body).with("Vary", "Accept")
     }
 
     fn health(&self) -> Response {
