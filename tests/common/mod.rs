@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses its own part of this.
 
 pub mod bayeux;
+pub mod metrics;
 pub mod phoenix;
 pub mod raw;
 pub mod socket_io;
