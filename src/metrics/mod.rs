@@ -78,6 +78,17 @@ pub struct Metrics {
     pub bad_input: Tally<&'static str>,
 }
 
+/// What there may be too little of for one more connection.
+pub const CONNECTIONS: &str = "connections";
+pub const DESCRIPTORS: &str = "descriptors";
+
+impl Metrics {
+    /// Nothing has happened yet.
+    pub fn new() -> Metrics {
+        Metrics { turned_away: Tally::of(&[CONNECTIONS, DESCRIPTORS]), ..Metrics::default() }
+    }
+}
+
 /// How the loop spends its time.
 #[derive(Debug, Default)]
 pub struct Turns {

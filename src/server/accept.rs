@@ -4,6 +4,7 @@ use log::{debug, warn};
 
 use super::Server;
 use super::listeners::{self, Accepted};
+use crate::metrics::{CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
 /// Connections taken in in one turn.
@@ -27,7 +28,7 @@ impl Server {
             match self.listeners.accept(listener) {
                 Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
                     warn!("a connection is refused: there are {} already", self.max_connections);
-                    self.metrics.turned_away.add("connections");
+                    self.metrics.turned_away.add(CONNECTIONS);
                     listeners::refuse(stream);
                 }
                 Accepted::Connection(stream) => {
@@ -37,7 +38,7 @@ impl Server {
                         debug!("a connection is lost as it comes in: {error}");
                     }
                 }
-                Accepted::Refused => self.metrics.turned_away.add("descriptors"),
+                Accepted::Refused => self.metrics.turned_away.add(DESCRIPTORS),
                 Accepted::GivenUp => {}
                 Accepted::Nobody => {
                     self.crowded.pop();

@@ -5,6 +5,7 @@ use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use super::mailbox::Mailbox;
+use crate::http::origins::Origins;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
@@ -51,6 +52,10 @@ impl Server {
         }
         if request.method == "GET" && request.has_token("upgrade", "websocket") {
             return self.open_bayeux_socket(slot, request);
+        }
+        // A script that a page of any origin asks for does not say where it is from.
+        if request.method == "GET" && self.origins.are_limited() {
+            return Some(Origins::refusal());
         }
         let Some((messages, form)) = read_batch(request) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));

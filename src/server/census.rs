@@ -14,8 +14,16 @@ const REQUEST: Kind = ("http", "request");
 const CLOSING: Kind = ("http", "closing");
 const SOCKET_IO: Kind = ("socket.io", "websocket");
 const BAYEUX: Kind = ("bayeux", "websocket");
-const CLIENTS: [Kind; 5] =
-    [("phoenix", "websocket"), SOCKET_IO, ("socket.io", "polling"), BAYEUX, ("bayeux", "polling")];
+/// Those that are no client's come first.
+const KINDS: [Kind; 7] = [
+    REQUEST,
+    CLOSING,
+    ("phoenix", "websocket"),
+    SOCKET_IO,
+    ("socket.io", "polling"),
+    BAYEUX,
+    ("bayeux", "polling"),
+];
 
 /// What there is now.
 #[derive(Debug)]
@@ -31,7 +39,7 @@ pub struct Census {
 impl Server {
     /// Counts all connections and clients.
     pub(super) fn census(&self) -> Census {
-        let (mut connections, mut clients) = (Tally::of(&[REQUEST, CLOSING]), Tally::of(&CLIENTS));
+        let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
         let mut backlog = 0;
         for connection in self.connections.iter() {
             backlog += connection.outbound.len();

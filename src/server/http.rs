@@ -27,10 +27,7 @@ impl Server {
             }
         };
         self.connections.get_mut(slot).has_said_continue = false;
-        let response = match route(&request) {
-            Route::Phoenix | Route::SocketIo | Route::Bayeux if self.stop_at.is_some() => {
-                Response::error(Status::UNAVAILABLE, "the server is stopping")
-            }
+        let response = match self.admit(&request) {
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
             Route::Metrics => self.metrics(),
@@ -50,6 +47,18 @@ impl Server {
         };
         self.respond(slot, &request, &response);
         used
+    }
+
+    /// What a request is for, unless the chat is closed to it.
+    fn admit(&self, request: &Request<'_>) -> Route {
+        let route = route(request);
+        if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux) {
+            return route;
+        }
+        if self.stop_at.is_some() {
+            return Route::Refused(Response::error(Status::UNAVAILABLE, "the server is stopping"));
+        }
+        self.origins.check(request).map_or_else(Route::Refused, |()| route)
     }
 
     /// Lets a client go on that waits to be told before it sends a body.

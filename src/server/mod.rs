@@ -35,6 +35,7 @@ use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
+use crate::http::origins::Origins;
 use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
@@ -77,6 +78,7 @@ pub struct Server {
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
     metrics: Metrics,
+    origins: Origins,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -112,7 +114,8 @@ impl Server {
             clients: Clients::new(clock.now()),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(),
+            origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
