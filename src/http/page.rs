@@ -29,5 +29,8 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 /// The answer to a browser that asks for the page.
 pub fn response() -> Response {
-    Response::html(PAGE).with("Vary", "Accept").with("Content-Security-Policy", POLICY).uncached()
+    Response::new("text/html; charset=utf-8", PAGE.as_bytes())
+        .with("Vary", "Accept")
+        .with("Content-Security-Policy", POLICY)
+        .uncached()
 }
