@@ -6,7 +6,7 @@ const PROTOCOLS = { http: 'HTTP', phoenix: 'Phoenix', 'socket.io': 'Socket.IO', 
 
 /** What is shown: a value of the latest statistics and those before them, and a line of text beside it. */
 const FIGURES = [
-  { label: 'Teachers', value: (now) => now.teachers },
+  { label: 'Teachers', value: (now) => now.teachers.total },
   {
     label: 'Students waiting',
     value: (now) => now.students.waiting,
@@ -117,7 +117,9 @@ class Figures {
     this.#figures.forEach((figure) => figure.add(stats, before));
     this.#before = stats;
     const { uptime_ms, memory_bytes, backlog_bytes } = stats;
-    say(element('process'), `Up for ${duration(uptime_ms)}, ${bytes(memory_bytes)} of memory, ${bytes(backlog_bytes)} unsent.`);
+    // Not every system tells a process's memory.
+    const memory = memory_bytes === null ? '' : `, ${bytes(memory_bytes)} of memory`;
+    say(element('process'), `Up for ${duration(uptime_ms)}${memory}, ${bytes(backlog_bytes)} unsent.`);
   }
 
   #say(text) {

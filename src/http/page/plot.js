@@ -25,7 +25,7 @@ class Plot {
     this.#path('line', `M${line}`);
     this.#path('area', `M${x(samples[0].at)} ${PLOT_HEIGHT}L${line}L${WINDOW_S} ${PLOT_HEIGHT}Z`);
     const range = least === most ? `${format(most)} all the time` : `from ${format(least)} to ${format(most)}`;
-    this.#svg.setAttribute('aria-label', `${this.#label}, the last minutes: ${range}`);
+    this.#svg.setAttribute('aria-label', `${this.#label}, the last 5 minutes: ${range}`);
   }
 
   clear() {
