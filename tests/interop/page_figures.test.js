@@ -3,43 +3,8 @@
 // What the page makes of the figures that it is told: here by a server that a test plays.
 
 const assert = require('node:assert/strict');
-const { Server, eventually, pageTest } = require('./page/browser.js');
-
-const STATS = {
-  uptime_ms: 61_000,
-  teachers: { total: 3 },
-  students: { total: 2109, waiting: 2100, chatting: 6, finished: 3 },
-  chats: { total: 26, active: 6, finished: 20 },
-  oldest_wait_ms: 3_725_000,
-  messages: 1_000_000,
-  connections: { total: 12, http: 1, phoenix: 8, 'socket.io': 2, bayeux: 1 },
-  busy_us: 5_000_000,
-  backlog_bytes: 2048,
-  memory_bytes: 2_600_000,
-};
-
-/** A page whose socket is a stage: `stage.reply` says how a join ends, `stage.tell` sends figures. */
-async function staged(t, open, options = {}) {
-  const stage = { joined: { status: 'ok', response: {} }, frames: [], ...options.stage };
-  const prepare = async (page) => {
-    await page.clock.install();
-    await page.routeWebSocket(/\/ws\/websocket\?vsn=2\.0\.0$/, (socket) => {
-      stage.tell = (stats) => socket.send(JSON.stringify([null, null, 'server:stats', 'stats', stats]));
-      socket.onMessage((text) => {
-        const [joinRef, ref, topic, event] = JSON.parse(text);
-        stage.frames.push(`${topic} ${event}`);
-        if (event === 'phx_join') {
-          socket.send(JSON.stringify([joinRef, ref, topic, 'phx_reply', stage.joined]));
-        } else if (event === 'heartbeat' && !stage.isSilent) {
-          socket.send(JSON.stringify([joinRef, ref, topic, 'phx_reply', { status: 'ok', response: {} }]));
-        }
-      });
-    });
-  };
-  const person = await open(await Server.start(t), { prepare });
-  await person.connected();
-  return { person, stage };
-}
+const { eventually, pageTest } = require('./page/browser.js');
+const { STATS, staged } = require('./page/stage.js');
 
 pageTest('figures are shown in words, and rates are made of what grows', async (t, open) => {
   const { person, stage } = await staged(t, open);
@@ -85,7 +50,7 @@ pageTest('a plot shows the last five minutes and no more', async (t, open) => {
 
 pageTest('a server without figures is said to have none', async (t, open) => {
   const joined = { status: 'error', response: { reason: 'unmatched topic' } };
-  const { person } = await staged(t, open, { stage: { joined } });
+  const { person } = await staged(t, open, { joined });
   await person.sees('#figures-notice', 'This server does not tell its figures: unmatched topic.');
   await person.figure('Teachers', '–');
 });
