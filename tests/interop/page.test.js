@@ -30,7 +30,7 @@ pageTest('two people chat through to the end, and the figures follow', async (t,
   await student.reads('Teacher T', 'What is 6 × 7?');
   await student.write('Teacher T', '42 👍');
   await teacher.reads('Student S', '42 👍');
-  await onlooker.sees('#figures', /2 in all/);
+  await onlooker.sees('#process', /, 2 messages,/);
 
   await teacher.chat('Student S').getByRole('button', { name: 'End chat' }).click();
   await teacher.ended('Student S');

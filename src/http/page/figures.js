@@ -4,13 +4,14 @@ const SHORTEST_STEP_MS = 500;
 
 const PROTOCOLS = { http: 'HTTP', phoenix: 'Phoenix', 'socket.io': 'Socket.IO', bayeux: 'Bayeux' };
 
-/** What is shown: a value of the latest statistics and those before them, and a line of text beside it. */
+/** What is shown: a value of the latest statistics and those before them. Below stands a detail or, if there
+ *  is none to tell, the scale of the plot. */
 const FIGURES = [
   { label: 'Teachers', value: (now) => now.teachers.total },
   {
     label: 'Students waiting',
     value: (now) => now.students.waiting,
-    detail: (now) => (now.oldest_wait_ms > 0 ? `the first for ${duration(now.oldest_wait_ms)}` : ''),
+    detail: (now) => (now.students.waiting > 0 ? `up to ${duration(now.oldest_wait_ms)}` : null),
   },
   { label: 'Students chatting', value: (now) => now.students.chatting },
   { label: 'Students finished', value: (now) => now.students.finished },
@@ -19,7 +20,6 @@ const FIGURES = [
     label: 'Messages',
     unit: '/s',
     value: (now, before) => (1000 * (now.messages - before.messages)) / (now.uptime_ms - before.uptime_ms),
-    detail: (now) => `${whole(now.messages)} in all`,
     isRate: true,
   },
   { label: 'Connections', value: (now) => now.connections.total, detail: ({ connections }) => protocols(connections) },
@@ -28,7 +28,6 @@ const FIGURES = [
     unit: '%',
     value: (now, before) => (now.busy_us - before.busy_us) / (now.uptime_ms - before.uptime_ms) / 10,
     format: (percent) => (percent < 10 ? percent.toFixed(1) : whole(percent)),
-    detail: () => 'of the time',
     isRate: true,
   },
 ];
@@ -60,16 +59,18 @@ class Figure {
         this.#samples.shift();
       }
       say(this.number, format(this.#samples.at(-1).value));
+      const most = Math.max(...this.#samples.map((sample) => sample.value));
+      say(this.root.querySelector('.detail'), detail?.(now) ?? `peak ${format(most)}`);
       if (!document.hidden) {
         this.plot.draw(this.#samples, format);
       }
     }
-    say(this.root.querySelector('.detail'), detail?.(now) ?? '');
   }
 
   clear() {
     this.#samples = [];
     this.number.textContent = '–';
+    this.root.querySelector('.detail').textContent = '';
     this.plot.clear();
   }
 }
@@ -116,10 +117,11 @@ class Figures {
     }
     this.#figures.forEach((figure) => figure.add(stats, before));
     this.#before = stats;
-    const { uptime_ms, memory_bytes, backlog_bytes } = stats;
+    const { uptime_ms, messages, memory_bytes, backlog_bytes } = stats;
     // Not every system tells a process's memory.
-    const memory = memory_bytes === null ? '' : `, ${bytes(memory_bytes)} of memory`;
-    say(element('process'), `Up for ${duration(uptime_ms)}${memory}, ${bytes(backlog_bytes)} unsent.`);
+    const memory = memory_bytes === null ? [] : [`${bytes(memory_bytes)} of memory`];
+    const parts = [duration(uptime_ms), count(messages, 'message'), ...memory, `${bytes(backlog_bytes)} unsent`];
+    say(element('process'), `Up for ${parts.join(', ')}.`);
   }
 
   #say(text) {

@@ -181,6 +181,7 @@ class Person {
   }
 
   async screenshot(name) {
+    await this.page.evaluate(() => scrollTo(0, 0));
     await this.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true });
   }
 }
