@@ -37,7 +37,7 @@ pageTest('two people chat through to the end, and the figures follow', async (t,
   await student.ended('Teacher T');
   await onlooker.figure('Students finished', '1');
   await onlooker.figure('Chats', '0');
-  await onlooker.sees('#figures', /1 are over/);
+  await onlooker.sees('#figures', /1 finished/);
 
   // The student goes for another one, which the student ends.
   await student.page.getByRole('button', { name: 'Next chat' }).click();
@@ -62,39 +62,39 @@ pageTest('a teacher talks with several students side by side', async (t, open) =
   const teacher = await open(server);
   await teacher.be('teacher', 'T');
   const students = [];
-  for (const id of ['Anna', 'Ben', 'Clara', 'Dora']) {
+  for (const id of ['A', 'B', 'C', 'D']) {
     const student = await open(server);
     await student.be('student', id);
     students.push(student);
   }
-  for (const id of ['Anna', 'Ben', 'Clara']) {
+  for (const id of ['A', 'B', 'C']) {
     await teacher.claim(`Student ${id}`);
   }
-  for (const [index, id] of ['Anna', 'Ben', 'Clara'].entries()) {
+  for (const [index, id] of ['A', 'B', 'C'].entries()) {
     await students[index].talking('Teacher T');
-    await students[index].write('Teacher T', `I am ${id}.`);
-    await teacher.reads(`Student ${id}`, `I am ${id}.`);
-    await teacher.write(`Student ${id}`, `Hello ${id}, what can I do for you?`);
-    await students[index].reads('Teacher T', `Hello ${id}, what can I do for you?`);
+    await students[index].write('Teacher T', `This is ${id}.`);
+    await teacher.reads(`Student ${id}`, `This is ${id}.`);
+    await teacher.write(`Student ${id}`, `Good morning ${id}, where shall we begin?`);
+    await students[index].reads('Teacher T', `Good morning ${id}, where shall we begin?`);
   }
   const boxes = await Promise.all((await teacher.chats.all()).map((chat) => chat.boundingBox()));
   assert.equal(new Set(boxes.map(({ y }) => y)).size, 1, 'three chats stand in one row');
 
   // A message to a chat in which nobody is just now is marked until somebody looks.
-  await teacher.chat('Student Clara').getByRole('textbox').focus();
+  await teacher.chat('Student C').getByRole('textbox').focus();
   await students[0].write('Teacher T', 'Are you still there?');
-  await teacher.sees(teacher.chat('Student Anna').locator('.unread'), 'new');
+  await teacher.sees(teacher.chat('Student A').locator('.unread'), 'new');
   await teacher.screenshot('teacher');
-  await teacher.chat('Student Anna').getByRole('textbox').focus();
-  assert.equal(await teacher.chat('Student Anna').locator('.unread').isVisible(), false);
+  await teacher.chat('Student A').getByRole('textbox').focus();
+  assert.equal(await teacher.chat('Student A').locator('.unread').isVisible(), false);
 
   // The fourth has to wait until there is a place.
   await teacher.sees(teacher.notice, '1 student is waiting.');
   await teacher.next.click();
   await teacher.sees(teacher.notice, 'No chat came of it: you have as many as you may.');
   await students[1].chat('Teacher T').getByRole('button', { name: 'End chat' }).click();
-  await teacher.ended('Student Ben');
-  await teacher.claim('Student Dora');
+  await teacher.ended('Student B');
+  await teacher.claim('Student D');
   await students[3].talking('Teacher T');
 });
 
@@ -117,8 +117,6 @@ pageTest('a chat that begins does not take the focus from who writes', async (t,
   assert.equal(await teacher.focused(), 'Message to Student A');
 
   // And when that chat ends, the key that comes next presses no button.
-  const rest = (await server.snapshot()).chats.active.length;
-  assert.equal(rest, 2);
   await teacher.chat('Student A').getByRole('button', { name: 'End chat' }).click();
   await teacher.ended('Student A');
   assert.equal(await teacher.focused(), 'Messages with Student A');

@@ -13,7 +13,7 @@ pageTest('figures are shown in words, and rates are made of what grows', async (
   await person.figure('Teachers', '3');
   await person.figure('Students waiting', '2,100');
   await person.figure('Messages', '–');
-  await person.sees('#figures', /Students waiting 2,100 up to 1 h 2 min/);
+  await person.sees('#figures', /Students waiting 2,100 longest 1 h 2 min/);
   await person.sees('#figures', /1 HTTP, 8 Phoenix, 2 Socket\.IO, 1 Bayeux/);
   await person.sees('#process', 'Up for 1 min 1 s, 1,000,000 messages, 2.5 MiB of memory, 2.0 KiB unsent.');
 
@@ -25,7 +25,7 @@ pageTest('figures are shown in words, and rates are made of what grows', async (
   stage.tell({ ...STATS, uptime_ms: 64_000, messages: 1_024_690, busy_us: 5_504_200 });
   await person.figure('Messages', '0');
   await person.figure('Loop busy', '0.4');
-  await person.sees('#figures', /Messages 0\/s peak 12,345 /);
+  await person.sees('#figures', /Messages 0\/s peak 12,345\/s /);
   const plot = (label) => person.page.getByRole('img', { name: label });
   await plot('Messages, the last 5 minutes: from 0 to 12,345').waitFor();
   await plot('Teachers, the last 5 minutes: 3 all the time').waitFor();

@@ -11,11 +11,11 @@ const FIGURES = [
   {
     label: 'Students waiting',
     value: (now) => now.students.waiting,
-    detail: (now) => (now.students.waiting > 0 ? `up to ${duration(now.oldest_wait_ms)}` : null),
+    detail: (now) => (now.students.waiting > 0 ? `longest ${duration(now.oldest_wait_ms)}` : null),
   },
   { label: 'Students chatting', value: (now) => now.students.chatting },
   { label: 'Students finished', value: (now) => now.students.finished },
-  { label: 'Chats', value: (now) => now.chats.active, detail: (now) => `${whole(now.chats.finished)} are over` },
+  { label: 'Chats', value: (now) => now.chats.active, detail: (now) => `${whole(now.chats.finished)} finished` },
   {
     label: 'Messages',
     unit: '/s',
@@ -34,7 +34,7 @@ const FIGURES = [
 
 function protocols({ total, ...counts }) {
   const some = Object.entries(counts).filter(([, number]) => number > 0);
-  return some.map(([name, number]) => `${whole(number)} ${PROTOCOLS[name] ?? name}`).join(', ');
+  return some.map(([name, number]) => `${whole(number)}\u00a0${PROTOCOLS[name] ?? name}`).join(', ');
 }
 
 /** One figure: its value now, and how it was. */
@@ -52,7 +52,7 @@ class Figure {
   }
 
   add(now, before) {
-    const { value, format = whole, detail, isRate } = this.figure;
+    const { value, format = whole, unit = '', detail, isRate } = this.figure;
     if (!isRate || before) {
       this.#samples.push({ at: now.uptime_ms / 1000, value: value(now, before) });
       while (this.#samples[0].at < now.uptime_ms / 1000 - WINDOW_S) {
@@ -60,7 +60,7 @@ class Figure {
       }
       say(this.number, format(this.#samples.at(-1).value));
       const most = Math.max(...this.#samples.map((sample) => sample.value));
-      say(this.root.querySelector('.detail'), detail?.(now) ?? `peak ${format(most)}`);
+      say(this.root.querySelector('.detail'), detail?.(now) ?? `peak ${format(most)}${unit}`);
       if (!document.hidden) {
         this.plot.draw(this.#samples, format);
       }

@@ -24,13 +24,13 @@ const FLAGS = [
 /** What Chromium itself says of a socket that cannot be opened; the page cannot keep it from that. */
 const REFUSED = /^WebSocket connection to '\S+' failed: /;
 
-/** The Chromium of this machine. */
+/** The Chromium that CHROMIUM names, or else that of this machine. */
 function executable() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
   const directories = ['/usr/bin', ...(process.env.PATH ?? '').split(path.delimiter)];
   const candidates = directories.flatMap((directory) => names.map((name) => path.join(directory, name)));
-  const found = [process.env.CHROMIUM, ...candidates].find((file) => file && isExecutable(file));
-  assert.ok(found, 'no Chromium: install it (Debian: apt-get install chromium), or name its path in CHROMIUM');
+  const found = process.env.CHROMIUM || candidates.find(isExecutable);
+  assert.ok(found, 'no Chromium: install it (on Debian: apt-get install chromium), or name its path in CHROMIUM');
   return found;
 }
 
