@@ -123,9 +123,10 @@ function faintTexts() {
   };
   const hasText = (part) => [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
   const isFaint = (part) => {
-    const [one, other] = [luminance(channels(getComputedStyle(part).color)), luminance(ground(part))];
+    const ink = getComputedStyle(part, part.placeholder ? '::placeholder' : null).color;
+    const [one, other] = [luminance(channels(ink)), luminance(ground(part))];
     return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) < 4.5;
   };
-  const parts = [...document.querySelectorAll('body *')].filter((part) => part.checkVisibility() && hasText(part));
-  return parts.filter(isFaint).map((part) => part.textContent);
+  const parts = [...document.querySelectorAll('body *')].filter((part) => part.checkVisibility() && (part.placeholder || hasText(part)));
+  return parts.filter(isFaint).map((part) => part.placeholder ?? part.textContent);
 }
