@@ -1,4 +1,3 @@
-
 /** The most lines that a conversation shows: the oldest go. */
 const MAX_LINES = 500;
 

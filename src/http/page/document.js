@@ -1,4 +1,3 @@
-
 // The document's elements. Text gets into them as text only.
 
 const element = (id) => document.getElementById(id);

@@ -1,4 +1,3 @@
-
 /** Two statistics closer together than this give no rate that means anything. */
 const SHORTEST_STEP_MS = 500;
 

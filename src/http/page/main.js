@@ -1,4 +1,3 @@
-
 // The page as a whole: the connection, who is here, and what the buttons do.
 
 let user = null;

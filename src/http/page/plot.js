@@ -1,4 +1,3 @@
-
 /** The time that a plot shows, which is the width of its drawing in seconds. */
 const WINDOW_S = 300;
 const PLOT_HEIGHT = 40;

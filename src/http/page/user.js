@@ -1,4 +1,3 @@
-
 /** How long to wait before asking again for an id that the lost connection may still hold. */
 const REJOIN_MS = 2_000;
 
