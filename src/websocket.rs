@@ -207,6 +207,12 @@ pub fn write_text(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
+/// Appends a binary frame.
+pub fn write_binary(out: &mut Vec<u8>, payload: &[u8]) {
+    write_header(out, OpCode::Data(Data::Binary), payload.len());
+    out.extend_from_slice(payload);
+}
+
 /// Appends the pong that answers a ping with this payload.
 pub fn write_pong(out: &mut Vec<u8>, payload: &[u8]) {
     write_header(out, OpCode::Control(Control::Pong), payload.len());

@@ -21,6 +21,8 @@ pub enum Route {
     SocketIo,
     /// Bayeux, over WebSocket or polling.
     Bayeux,
+    /// What comes over WebSocket goes back.
+    Echo,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -36,12 +38,13 @@ pub fn route(request: &Request<'_>) -> Route {
         // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
         // path, as Faye lets it.
         path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
+        "/echo" if cfg!(feature = "conformance") => Route::Echo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {
         ("GET", _) => route,
         ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Refused(_)) => route,
-        (_, Route::Phoenix) => not_allowed("GET"),
+        (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }
 }

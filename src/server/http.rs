@@ -28,13 +28,17 @@ impl Server {
         };
         self.connections.get_mut(slot).has_said_continue = false;
         let response = match route(&request) {
-            Route::Phoenix | Route::SocketIo | Route::Bayeux if self.stop_at.is_some() => {
+            Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo if self.stop_at.is_some() => {
                 Response::error(Status::UNAVAILABLE, "the server is stopping")
             }
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
             Route::Refused(response) => response,
             Route::Phoenix => match self.upgrade_phoenix(slot, &request) {
+                Ok(()) => return used,
+                Err(response) => response,
+            },
+            Route::Echo => match self.upgrade_echo(slot, &request) {
                 Ok(()) => return used,
                 Err(response) => response,
             },

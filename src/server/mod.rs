@@ -12,6 +12,7 @@ mod clock;
 mod connection;
 mod connections;
 mod departure;
+mod echo;
 mod engine_io;
 mod http;
 mod listeners;

@@ -37,7 +37,7 @@ impl Server {
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
-            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
+            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
                 let outbound = self.connections.outbound(slot);
                 websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
             }
