@@ -53,10 +53,10 @@ fn payloads() -> Vec<Row> {
     rows
 }
 
-/// A code that a client may send comes back. 1012 and 1013 are not in the RFC, but in the registry that it
+/// A code that a client may send comes back. 1012 to 1014 are not in the RFC, but in the registry that it
 /// begins (11.7).
 fn codes() -> Vec<Row> {
-    let valid = (1000..=1003).chain(1007..=1013).chain([3000, 3999, 4000, 4999]);
+    let valid = (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]);
     let reason = "é".repeat(61);
     let with_reason = valid.clone().map(|code| {
         row("7.7", format!("{code} with a reason"), &[close(code, reason.as_bytes())], &[closed(code)])
