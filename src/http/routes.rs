@@ -15,6 +15,8 @@ pub enum Route {
         limit: usize,
     },
     Health,
+    /// The server's figures for Prometheus.
+    Metrics,
     /// Phoenix Channels over WebSocket.
     Phoenix,
     /// Socket.IO over Engine.IO, over WebSocket or polling.
@@ -32,6 +34,7 @@ pub fn route(request: &Request<'_>) -> Route {
     let route = match request.path {
         "/" => snapshot(request),
         "/health" => Route::Health,
+        "/metrics" => Route::Metrics,
         "/ws" | "/ws/websocket" => Route::Phoenix,
         // Engine.IO has errors of its own for methods that do not fit.
         "/socket.io" | "/socket.io/" => return Route::SocketIo,
@@ -43,7 +46,7 @@ pub fn route(request: &Request<'_>) -> Route {
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Refused(_)) => route,
+        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Metrics | Route::Refused(_)) => route,
         (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }

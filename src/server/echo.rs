@@ -15,18 +15,18 @@ pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 impl Server {
     pub(super) fn upgrade_echo(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Response> {
         let accept = Accept::check(request)?;
-        accept.write(self.connections.outbound(slot), None);
+        self.accept_upgrade(slot, &accept, None);
         self.connections.set_state(slot, State::Echo(FrameReader::default()), self.clock.now());
         Ok(())
     }
 
     /// Sends a text message back.
     pub(super) fn echo_text(&mut self, slot: u32, text: &str) {
-        websocket::write_text(self.connections.outbound(slot), &[text]);
+        websocket::write_text(self.connections.frame(slot), &[text]);
     }
 
     /// Sends a binary message back.
     pub(super) fn echo_binary(&mut self, slot: u32, data: &[u8]) {
-        websocket::write_binary(self.connections.outbound(slot), data);
+        websocket::write_binary(self.connections.frame(slot), data);
     }
 }

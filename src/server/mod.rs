@@ -7,6 +7,7 @@
 
 mod accept;
 mod bayeux;
+mod census;
 mod clients;
 mod clock;
 mod connection;
@@ -17,6 +18,7 @@ mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
+mod metrics;
 mod polling;
 mod receive;
 mod shutdown;
@@ -34,6 +36,8 @@ use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
+use crate::http::origins::Origins;
+use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
@@ -74,6 +78,8 @@ pub struct Server {
     /// Bayeux clients by clientId.
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
+    metrics: Metrics,
+    origins: Origins,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -109,6 +115,8 @@ impl Server {
             clients: Clients::new(clock.now()),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
+            metrics: Metrics::new(),
+            origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
@@ -133,6 +141,7 @@ impl Server {
             for event in &events {
                 self.dispatch(event);
             }
+            self.metrics.turns.batch(events.iter().count() as u64);
             self.run_timers();
             self.flush();
             self.connections.free_closed();
@@ -142,17 +151,20 @@ impl Server {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.clock.tick();
+        self.metrics.turns.end(self.clock.uptime());
         let timeout = self.timeout();
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         self.clock.tick();
+        self.metrics.turns.begin(self.clock.uptime());
         Ok(())
     }
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
-    fn timeout(&mut self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         if self.connections.has_unread() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -160,11 +172,11 @@ impl Server {
             self.connections.next_deadline(),
             self.clients.next_wakeup(),
             self.app.next_wakeup(),
+            self.app.stats_due(),
             self.accept_retry,
             self.stop_at,
         ];
         let next = due.into_iter().flatten().min()?;
-        self.clock.tick();
         Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
     }
 
@@ -217,6 +229,9 @@ impl Server {
             let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
             self.app.wake(now, &mut outbox);
         }
+        if self.app.stats_due().is_some_and(|due| due <= now) {
+            self.publish_stats();
+        }
         if self.accept_retry.is_some_and(|due| due <= now) {
             self.accept_retry = None;
             self.crowded = (0..self.listeners.len()).collect();
@@ -229,7 +244,7 @@ impl Server {
         if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
             self.request_timeout(slot);
         } else {
-            self.drop_connection(slot);
+            self.drop_connection(slot, "timeout");
         }
     }
 
@@ -268,7 +283,8 @@ impl Server {
             };
             match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
-                Flush::Over => self.drop_connection(slot),
+                // One that has said good-bye has its reason.
+                Flush::Over => self.drop_connection(slot, receive::PEER_GONE),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
                 Flush::Blocked => {}
             }

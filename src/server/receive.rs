@@ -12,12 +12,15 @@ use crate::models::id::ClientId;
 use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
 use crate::websocket::{self, Message, Read, Violation};
 
+/// The peer has shut its side or reset the connection without a word.
+pub(super) const PEER_GONE: &str = "peer gone";
+
 impl Server {
     /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
     /// who talks much keeps others waiting.
     pub(super) fn read(&mut self, slot: u32, until_empty: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        match self.connections.get_mut(slot).read(&mut buffer) {
+        match self.connections.read(slot, &mut buffer) {
             Ok(Some(0)) => self.end_of_input(slot),
             Ok(Some(length)) => {
                 // After a short read the socket is empty, unless the event says that an end follows.
@@ -27,7 +30,7 @@ impl Server {
                 self.receive(slot, &mut buffer[..length]);
             }
             Ok(None) => {}
-            Err(_) => self.drop_connection(slot),
+            Err(_) => self.drop_connection(slot, PEER_GONE),
         }
         self.buffer = buffer;
     }
@@ -107,6 +110,7 @@ impl Server {
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
             Ok(Read::Frame { consumed, message }) => {
+                self.connections.traffic.frames_in += 1;
                 self.heard(slot);
                 if let Some(message) = message {
                     self.message(slot, message);
@@ -133,7 +137,7 @@ impl Server {
 
     fn message(&mut self, slot: u32, message: Message<'_>) {
         match message {
-            Message::Ping(payload) => websocket::write_pong(self.connections.outbound(slot), payload),
+            Message::Ping(payload) => websocket::write_pong(self.connections.frame(slot), payload),
             Message::Pong => {}
             Message::Close(code) => self.answer_close(slot, code),
             Message::Text(text) => match self.connections.get(slot).state {
@@ -146,7 +150,7 @@ impl Server {
             Message::Binary(data) => match self.connections.get(slot).state {
                 State::WebSocket(client, _) => self.binary(client),
                 // What does not parse is passed over.
-                State::Bayeux(..) => {}
+                State::Bayeux(..) => self.bad_input("text only"),
                 State::Echo(_) => self.echo_binary(slot, &data),
                 _ => self.fail(slot, CloseCode::Unsupported, "text only"),
             },
@@ -181,7 +185,7 @@ impl Server {
             app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
         });
         if let Err(refusal) = result {
-            note(client, refusal);
+            self.note(client, refusal);
         }
         (request.ticket, result)
     }
@@ -209,14 +213,14 @@ impl Server {
     pub(super) fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
         match decoded {
             Decoded::Request(_) | Decoded::Done => {}
-            Decoded::Refused(refusal) => note(client, refusal),
+            Decoded::Refused(refusal) => self.note(client, refusal),
             Decoded::Leave => self.users_gone(client),
             Decoded::Close(code, reason) => self.close_client(client, code, reason),
         }
     }
 
     /// Closes a client because of what came from it, or did not come.
-    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &str) {
+    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
         let Some(link) = self.clients.get(client).map(|client| &client.link) else {
             return;
         };
@@ -224,24 +228,27 @@ impl Server {
         let socket = if let Link::Socket(slot) = *link { Some(slot) } else { None };
         self.dismiss(client);
         self.users_gone(client);
-        if let Some(slot) = socket {
-            self.fail(slot, code, reason);
+        match socket {
+            Some(slot) => self.fail(slot, code, reason),
+            None => self.count_bad_input(code, reason),
         }
     }
 
     /// The peer closes: its code goes back to it (RFC 6455, 5.5.1).
     fn answer_close(&mut self, slot: u32, code: Option<CloseCode>) {
         self.hang_up(slot);
-        websocket::write_close(self.connections.outbound(slot), code, "");
-        self.connections.linger(slot, self.clock.now());
+        websocket::write_close(self.connections.frame(slot), code, "");
+        self.connections.linger(slot, "closed by the peer", self.clock.now());
     }
 
     /// Closes a WebSocket because of what came over it, or did not come.
-    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &str) {
+    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
         debug!("connection {slot} is closed with {code}: {reason}");
+        self.count_bad_input(code, reason);
         self.hang_up(slot);
-        websocket::write_close(self.connections.outbound(slot), Some(code), reason);
-        self.connections.linger(slot, self.clock.now());
+        websocket::write_close(self.connections.frame(slot), Some(code), reason);
+        let why = if code == CloseCode::Normal { "client left" } else { reason };
+        self.connections.linger(slot, why, self.clock.now());
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
@@ -249,13 +256,29 @@ impl Server {
         self.hang_up(slot);
         self.connections.get_mut(slot).is_eof = true;
         if self.connections.get(slot).outbound.is_empty() {
-            self.connections.close(slot);
+            self.connections.close(slot, PEER_GONE);
         } else {
-            self.connections.linger(slot, self.clock.now());
+            self.connections.linger(slot, PEER_GONE, self.clock.now());
         }
     }
-}
 
-fn note(client: ClientId, refusal: Refusal) {
-    debug!("client {} is refused: {refusal}", client.slot);
+    /// A request is refused, of which its sender has been or will be told.
+    fn note(&mut self, client: ClientId, refusal: Refusal) {
+        debug!("client {} is refused: {refusal}", client.slot);
+        self.metrics.refusals.add(refusal);
+    }
+
+    /// A close is for bad input by its code. Other closes are no fault of what came.
+    fn count_bad_input(&mut self, code: CloseCode, reason: &'static str) {
+        use CloseCode::{Invalid, Protocol, Size, Unsupported};
+        if matches!(code, Protocol | Unsupported | Invalid | Size) {
+            self.bad_input(reason);
+        }
+    }
+
+    /// Something came that its protocol does not know.
+    pub(super) fn bad_input(&mut self, what: &'static str) {
+        debug!("bad input: {what}");
+        self.metrics.bad_input.add(what);
+    }
 }
