@@ -174,6 +174,8 @@ pub enum Answer {
     Pong(Vec<u8>),
     /// A close frame with this code, and then the end of the stream.
     Close(Option<u16>),
+    /// The end of the stream, or of the wait, without a close frame.
+    End,
     /// Anything else.
     Other(u8, Vec<u8>),
 }
@@ -207,13 +209,11 @@ fn read_answers(stream: &mut TcpStream, last: &Answer) -> Vec<Answer> {
         if answer == *last {
             return answers;
         }
-        let closes = matches!(answer, Answer::Close(_));
         answers.push(answer);
-        if closes {
-            assert_eq!(read_frame(stream), None, "nothing follows a close frame");
-        }
     }
-    assert!(matches!(answers.last(), Some(Answer::Close(_))), "an end without a close frame: {answers:?}");
+    if !matches!(answers.last(), Some(Answer::Close(_))) {
+        answers.push(Answer::End);
+    }
     answers
 }
 
