@@ -4,6 +4,7 @@
 pub mod bayeux;
 pub mod metrics;
 pub mod phoenix;
+pub mod process;
 pub mod raw;
 pub mod socket_io;
 
