@@ -111,6 +111,18 @@ fn the_models_read_no_clock() {
     }
 }
 
+/// Time goes on with the monotonic clock, so that setting the system's moves no deadline.
+#[test]
+fn the_system_s_clock_is_read_at_the_start_and_for_the_date_header() {
+    for file in sources(Path::new("src")) {
+        let may = ["src/server/clock.rs", "src/http/response.rs"].map(Path::new).contains(&file.as_path());
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(may || file.starts_with("src/bin") || !text.contains("SystemTime"), "{}", file.display());
+    }
+    let clock = fs::read_to_string("src/server/clock.rs").unwrap();
+    assert_eq!(clock.matches("SystemTime::now()").count(), 1, "at the start only");
+}
+
 #[test]
 fn paths_are_found_in_all_their_forms() {
     let text = "use std::io::{self, Read};\nuse super::id::Role;\npub use crate::a::b;\n\

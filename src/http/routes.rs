@@ -26,6 +26,8 @@ pub enum Route {
     SocketIo,
     /// Bayeux, over WebSocket or polling.
     Bayeux,
+    /// What comes over WebSocket goes back.
+    Echo,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -43,15 +45,14 @@ pub fn route(request: &Request<'_>) -> Route {
         // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
         // path, as Faye lets it.
         path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
+        "/echo" if cfg!(feature = "conformance") => Route::Echo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        (
-            "HEAD",
-            Route::Page | Route::Snapshot { .. } | Route::Health | Route::Metrics | Route::Refused(_),
-        ) => route,
-        (_, Route::Phoenix) => not_allowed("GET"),
+        ("HEAD", Route::Page | Route::Snapshot { .. } | Route::Health | Route::Metrics) => route,
+        ("HEAD", Route::Refused(_)) => route,
+        (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }
 }

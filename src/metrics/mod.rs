@@ -110,9 +110,9 @@ impl Turns {
     }
 
     /// This many sockets are ready in this turn.
-    pub fn batch(&mut self, events: u64) {
-        self.events += events;
-        self.largest_batch = self.largest_batch.max(events);
+    pub fn batch(&mut self, events: usize) {
+        self.events += events as u64;
+        self.largest_batch = self.largest_batch.max(events as u64);
     }
 
     /// The turn is over.
@@ -140,7 +140,7 @@ mod tests {
         let mut turns = Turns::default();
         for (begin, end) in [(10, 15), (100, 101)] {
             turns.begin(Duration::from_millis(begin));
-            turns.batch(begin);
+            turns.batch(begin as usize);
             turns.end(Duration::from_millis(end));
         }
         assert_eq!((turns.busy, turns.longest), (Duration::from_millis(6), Duration::from_millis(5)));

@@ -14,6 +14,8 @@ const REQUEST: Kind = ("http", "request");
 const CLOSING: Kind = ("http", "closing");
 const SOCKET_IO: Kind = ("socket.io", "websocket");
 const BAYEUX: Kind = ("bayeux", "websocket");
+/// Counted where there are any: most builds have no such path.
+const ECHO: Kind = ("echo", "websocket");
 /// Those that are no client's come first.
 const KINDS: [Kind; 7] = [
     REQUEST,
@@ -68,6 +70,7 @@ impl Server {
             State::Probe(..) => SOCKET_IO,
             State::WebSocket(client, _) => of(*client, "websocket"),
             State::Bayeux(..) => BAYEUX,
+            State::Echo(_) => ECHO,
             State::Lingering => CLOSING,
         }
     }

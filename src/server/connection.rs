@@ -28,6 +28,8 @@ pub enum State {
     WebSocket(ClientId, FrameReader),
     /// Batches of messages of clients that outlive it, and the client whose deliveries go this way.
     Bayeux(Option<ClientId>, FrameReader),
+    /// Messages that go back as they come.
+    Echo(FrameReader),
     /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.

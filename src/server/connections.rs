@@ -18,7 +18,7 @@ use crate::protocols::bayeux::LIFETIME;
 const HEAD_TIMEOUT: Millis = 10_000;
 /// How long a peer may take to close after it was told, and to take in the end of what it is told.
 const CLOSE_TIMEOUT: Millis = 3_000;
-/// How long an HTTP client may leave its answers unread.
+/// How long a peer that is nobody's client may leave its answers unread, or take over a frame.
 const SEND_TIMEOUT: Millis = 60_000;
 /// Buffers kept for the next connections that have something to say, and the largest one kept: so
 /// connections that say little need no allocation, and idle ones hold none.
@@ -265,6 +265,7 @@ impl Connections {
             State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
             State::Http | State::Probe(..) => HEAD_TIMEOUT,
             State::Bayeux(..) => LIFETIME,
+            State::Echo(_) => SEND_TIMEOUT,
             State::WebSocket(..) | State::Parked(_) => return None,
             State::Lingering => self.close_timeout,
         };

@@ -23,7 +23,7 @@ impl Server {
             State::Parked(parked) => self.poll_lost(parked.client),
             State::Probe(client, _) => self.probe_failed(slot, client),
             State::Bayeux(Some(client), _) => self.unbind(client),
-            State::Bayeux(None, _) | State::Http | State::Lingering => {}
+            State::Bayeux(None, _) | State::Echo(_) | State::Http | State::Lingering => {}
         }
     }
 

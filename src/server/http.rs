@@ -38,6 +38,10 @@ impl Server {
                 Ok(()) => return used,
                 Err(response) => response,
             },
+            Route::Echo => match self.upgrade_echo(slot, &request) {
+                Ok(()) => return used,
+                Err(response) => response,
+            },
             Route::SocketIo => match self.socket_io(slot, &request) {
                 Some(response) => response,
                 None => return used,
@@ -54,7 +58,7 @@ impl Server {
     /// What a request is for, unless the chat is closed to it.
     fn admit(&self, request: &Request<'_>) -> Route {
         let route = route(request);
-        if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux) {
+        if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo) {
             return route;
         }
         if self.stop_at.is_some() {

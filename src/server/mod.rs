@@ -12,7 +12,9 @@ mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod deadlines;
 mod departure;
+mod echo;
 mod engine_io;
 mod http;
 mod listeners;
@@ -40,11 +42,10 @@ use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
-use crate::protocols::{Outgoing, Protocol, Wake};
 
-use clients::{Clients, Link, Outbox};
-use clock::Clock;
-use connection::{Flush, State};
+use clients::Clients;
+use clock::{Clock, Heard};
+use connection::Flush;
 use connections::Connections;
 use listeners::Listeners;
 
@@ -71,6 +72,7 @@ pub struct Server {
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
     clock: Clock,
+    heard: Heard,
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
@@ -109,6 +111,7 @@ impl Server {
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
+            heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
@@ -140,7 +143,6 @@ impl Server {
             for event in &events {
                 self.dispatch(event);
             }
-            self.metrics.turns.batch(events.iter().count() as u64);
             self.run_timers();
             self.flush();
             self.connections.free_closed();
@@ -153,9 +155,16 @@ impl Server {
         self.clock.tick();
         self.metrics.turns.end(self.clock.uptime());
         let timeout = self.timeout();
+        self.heard.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
+            Ok(()) => {
+                let count = events.iter().count();
+                self.metrics.turns.batch(count);
+                self.heard.take(count, count == BATCH, self.connections.len() + self.listeners.len() + 1);
+            }
+            // A signal, or the whole process was stopped: nobody was heard.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         self.clock.tick();
         self.metrics.turns.begin(self.clock.uptime());
@@ -212,63 +221,6 @@ impl Server {
             if !self.connections.get(slot).is_closed {
                 self.resume(slot);
             }
-        }
-    }
-
-    /// Does what is due by now.
-    fn run_timers(&mut self) {
-        let now = self.clock.now();
-        for slot in self.connections.expire(now) {
-            self.time_out(slot);
-        }
-        for client in self.clients.expire(now) {
-            self.wake(client);
-        }
-        if self.app.next_wakeup().is_some_and(|due| due <= now) {
-            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-            self.app.wake(now, &mut outbox);
-        }
-        if self.app.stats_due().is_some_and(|due| due <= now) {
-            self.publish_stats();
-        }
-        if self.accept_retry.is_some_and(|due| due <= now) {
-            self.accept_retry = None;
-            self.crowded = (0..self.listeners.len()).collect();
-        }
-    }
-
-    fn time_out(&mut self, slot: u32) {
-        let connection = self.connections.get(slot);
-        let is_answered = connection.outbound.is_empty();
-        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
-            self.request_timeout(slot);
-        } else {
-            self.drop_connection(slot, "timeout");
-        }
-    }
-
-    /// Lets a client's protocol do what it does by the clock.
-    fn wake(&mut self, id: ClientId) {
-        let now = self.clock.now();
-        let Some(client) = self.clients.get(id) else {
-            return;
-        };
-        let heard = match client.link {
-            // What it has sent is left unread until it has read itself: that is no silence of its.
-            Link::Socket(slot) if self.connections.get(slot).is_unread => {
-                client.heard.max(self.connections.get(slot).since)
-            }
-            _ => client.heard,
-        };
-        let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
-        match self.clients.speak(id, &mut self.connections, wake) {
-            Some(Wake::At(time)) => self.clients.wake_at(id, time),
-            Some(Wake::Answer) => {
-                self.answer_held(id);
-                self.wake(id);
-            }
-            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
-            None => {}
         }
     }
 

@@ -6,6 +6,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::Server;
 use super::clients::{Link, Outbox};
 use super::connection::State;
+use super::echo;
 use crate::command::{Command, Refusal};
 use crate::models::id::ClientId;
 use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
@@ -84,7 +85,9 @@ impl Server {
             let rest = &mut input[at..];
             let used = match connection.state {
                 State::Http => self.request(slot, rest),
-                State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => self.frame(slot, rest),
+                State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
+                    self.frame(slot, rest)
+                }
                 State::Parked(_) => 0,
                 State::Lingering => rest.len(),
             };
@@ -97,12 +100,12 @@ impl Server {
     }
 
     fn frame(&mut self, slot: u32, input: &mut [u8]) -> usize {
-        let max_message_size = self.max_message_size;
-        let connection = self.connections.get_mut(slot);
-        let (State::WebSocket(_, reader) | State::Probe(_, reader) | State::Bayeux(_, reader)) =
-            &mut connection.state
-        else {
-            return 0;
+        let (reader, max_message_size) = match &mut self.connections.get_mut(slot).state {
+            State::WebSocket(_, reader) | State::Probe(_, reader) | State::Bayeux(_, reader) => {
+                (reader, self.max_message_size)
+            }
+            State::Echo(reader) => (reader, echo::MAX_MESSAGE_SIZE),
+            State::Http | State::Parked(_) | State::Lingering => return 0,
         };
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
@@ -121,12 +124,12 @@ impl Server {
         }
     }
 
-    /// A frame has come: neither a client nor a socket of a Bayeux client is idle.
+    /// A frame has come: its sender is not idle.
     fn heard(&mut self, slot: u32) {
         let now = self.clock.now();
         match self.connections.get(slot).state {
             State::WebSocket(client, _) => self.clients.heard(client, now),
-            State::Bayeux(..) => self.connections.get_mut(slot).since = now,
+            State::Bayeux(..) | State::Echo(_) => self.connections.get_mut(slot).since = now,
             // A WebSocket that is only being tried has its time, however much comes over it.
             _ => {}
         }
@@ -141,12 +144,14 @@ impl Server {
                 State::WebSocket(client, _) => self.text(client, &text),
                 State::Probe(client, _) => self.probe(slot, client, &text),
                 State::Bayeux(..) => self.bayeux_frame(slot, &text),
+                State::Echo(_) => self.echo_text(slot, &text),
                 _ => {}
             },
-            Message::Binary(_) => match self.connections.get(slot).state {
+            Message::Binary(data) => match self.connections.get(slot).state {
                 State::WebSocket(client, _) => self.binary(client),
                 // What does not parse is passed over.
                 State::Bayeux(..) => self.bad_input("text only"),
+                State::Echo(_) => self.echo_binary(slot, &data),
                 _ => self.fail(slot, CloseCode::Unsupported, "text only"),
             },
         }

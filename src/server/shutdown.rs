@@ -40,7 +40,7 @@ impl Server {
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
-            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
+            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
                 let outbound = self.connections.frame(slot);
                 websocket::write_close(outbound, Some(CloseCode::Away), STOPPING);
             }

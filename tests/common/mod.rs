@@ -4,6 +4,7 @@
 pub mod bayeux;
 pub mod metrics;
 pub mod phoenix;
+pub mod process;
 pub mod raw;
 pub mod socket_io;
 
@@ -63,6 +64,7 @@ impl Server {
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }
