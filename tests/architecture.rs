@@ -4,15 +4,38 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the crate, and what of the crate and of other crates it may name.
-const RULES: [(&str, &[&str]); 8] = [
+const RULES: [(&str, &[&str]); 11] = [
     ("models", &["std", "slab", "uuid", "serde", "crate::models"]),
     (
         "channels",
-        &["std", "log", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"],
+        &[
+            "std",
+            "log",
+            "uuid",
+            "crate::models",
+            "crate::command",
+            "crate::event",
+            "crate::stats",
+            "crate::channels",
+        ],
     ),
     ("command.rs", &["std", "uuid", "crate::models"]),
-    ("event.rs", &["uuid", "crate::models"]),
-    ("app.rs", &["std", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"]),
+    ("event.rs", &["uuid", "crate::models", "crate::stats"]),
+    ("stats.rs", &["serde", "crate::models"]),
+    ("metrics", &["std", "crate::command", "crate::metrics"]),
+    ("process.rs", &["std"]),
+    (
+        "app.rs",
+        &[
+            "std",
+            "uuid",
+            "crate::models",
+            "crate::command",
+            "crate::event",
+            "crate::stats",
+            "crate::channels",
+        ],
+    ),
     (
         "protocols",
         &[

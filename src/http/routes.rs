@@ -1,5 +1,6 @@
 //! Which path is what.
 
+use super::negotiation::prefers_page;
 use super::request::Request;
 use super::response::{Response, Status};
 
@@ -10,17 +11,23 @@ const MAX_LIMIT: usize = 10_000;
 /// What a request is for.
 #[derive(Debug)]
 pub enum Route {
+    /// The page for a browser.
+    Page,
     /// The rosters and chats as JSON, with at most this many rows in each list.
     Snapshot {
         limit: usize,
     },
     Health,
+    /// The server's figures for Prometheus.
+    Metrics,
     /// Phoenix Channels over WebSocket.
     Phoenix,
     /// Socket.IO over Engine.IO, over WebSocket or polling.
     SocketIo,
     /// Bayeux, over WebSocket or polling.
     Bayeux,
+    /// What comes over WebSocket goes back.
+    Echo,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -28,20 +35,24 @@ pub enum Route {
 /// Finds what a request is for by its path and method.
 pub fn route(request: &Request<'_>) -> Route {
     let route = match request.path {
+        "/" if prefers_page(request) => Route::Page,
         "/" => snapshot(request),
         "/health" => Route::Health,
+        "/metrics" => Route::Metrics,
         "/ws" | "/ws/websocket" => Route::Phoenix,
         // Engine.IO has errors of its own for methods that do not fit.
         "/socket.io" | "/socket.io/" => return Route::SocketIo,
         // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
         // path, as Faye lets it.
         path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
+        "/echo" if cfg!(feature = "conformance") => Route::Echo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Refused(_)) => route,
-        (_, Route::Phoenix) => not_allowed("GET"),
+        ("HEAD", Route::Page | Route::Snapshot { .. } | Route::Health | Route::Metrics) => route,
+        ("HEAD", Route::Refused(_)) => route,
+        (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }
 }

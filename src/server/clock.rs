@@ -1,6 +1,6 @@
-//! The time, read once a turn of the loop, and up to when everybody has been heard.
+//! The time, read when a turn of the loop begins and when it is over, and up to when everybody has been heard.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::models::Millis;
 
@@ -10,6 +10,7 @@ use crate::models::Millis;
 pub struct Clock {
     started: Instant,
     unix: Millis,
+    uptime: Duration,
     now: Millis,
 }
 
@@ -17,17 +18,28 @@ impl Clock {
     /// A clock that starts now.
     pub fn start() -> Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis;
-        Clock { started: Instant::now(), unix, now: unix }
+        Clock { started: Instant::now(), unix, uptime: Duration::ZERO, now: unix }
     }
 
-    /// Reads the time for this turn.
+    /// Reads the time.
     pub fn tick(&mut self) {
-        self.now = self.unix + self.started.elapsed().as_millis() as Millis;
+        self.uptime = self.started.elapsed();
+        self.now = self.unix + self.uptime.as_millis() as Millis;
     }
 
     /// The time of this turn.
     pub fn now(&self) -> Millis {
         self.now
+    }
+
+    /// The time since the start.
+    pub fn uptime(&self) -> Duration {
+        self.uptime
+    }
+
+    /// When the server was started.
+    pub fn started(&self) -> Millis {
+        self.unix
     }
 }
 

@@ -7,15 +7,19 @@
 
 mod accept;
 mod bayeux;
+mod census;
 mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod deadlines;
 mod departure;
+mod echo;
 mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
+mod metrics;
 mod polling;
 mod receive;
 mod shutdown;
@@ -33,14 +37,15 @@ use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
+use crate::http::origins::Origins;
+use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
-use crate::protocols::{Outgoing, Protocol, Wake};
 
-use clients::{Clients, Link, Outbox};
+use clients::Clients;
 use clock::{Clock, Heard};
-use connection::{Flush, State};
+use connection::Flush;
 use connections::Connections;
 use listeners::Listeners;
 
@@ -74,6 +79,8 @@ pub struct Server {
     /// Bayeux clients by clientId.
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
+    metrics: Metrics,
+    origins: Origins,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -110,6 +117,8 @@ impl Server {
             clients: Clients::new(clock.now()),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
+            metrics: Metrics::new(),
+            origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
@@ -143,11 +152,14 @@ impl Server {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.clock.tick();
+        self.metrics.turns.end(self.clock.uptime());
         let timeout = self.timeout();
         self.heard.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
             Ok(()) => {
                 let count = events.iter().count();
+                self.metrics.turns.batch(count);
                 self.heard.take(count, count == BATCH, self.connections.len() + self.listeners.len() + 1);
             }
             // A signal, or the whole process was stopped: nobody was heard.
@@ -155,12 +167,12 @@ impl Server {
             Err(error) => return Err(error),
         }
         self.clock.tick();
+        self.metrics.turns.begin(self.clock.uptime());
         Ok(())
     }
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
-    fn timeout(&mut self) -> Option<Duration> {
-        self.clock.tick();
+    fn timeout(&self) -> Option<Duration> {
         if self.connections.has_unread() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -168,6 +180,7 @@ impl Server {
             self.connections.next_deadline(),
             self.clients.next_wakeup(),
             self.app.next_wakeup(),
+            self.app.stats_due(),
             self.accept_retry,
             self.stop_at,
         ];
@@ -211,61 +224,6 @@ impl Server {
         }
     }
 
-    /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
-    fn run_timers(&mut self) {
-        let heard = self.heard.until();
-        for slot in self.connections.expire(heard) {
-            self.time_out(slot);
-        }
-        for client in self.clients.expire(heard) {
-            self.wake(client);
-        }
-        let now = self.clock.now();
-        if self.app.next_wakeup().is_some_and(|due| due <= now) {
-            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-            self.app.wake(now, &mut outbox);
-        }
-        if self.accept_retry.is_some_and(|due| due <= now) {
-            self.accept_retry = None;
-            self.crowded = (0..self.listeners.len()).collect();
-        }
-    }
-
-    fn time_out(&mut self, slot: u32) {
-        let connection = self.connections.get(slot);
-        let is_answered = connection.outbound.is_empty();
-        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
-            self.request_timeout(slot);
-        } else {
-            self.drop_connection(slot);
-        }
-    }
-
-    /// Lets a client's protocol do what it does by the clock.
-    fn wake(&mut self, id: ClientId) {
-        let now = self.heard.until();
-        let Some(client) = self.clients.get(id) else {
-            return;
-        };
-        let heard = match client.link {
-            // What it has sent is left unread until it has read itself: that is no silence of its.
-            Link::Socket(slot) if self.connections.get(slot).is_unread => {
-                client.heard.max(self.connections.get(slot).since)
-            }
-            _ => client.heard,
-        };
-        let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
-        match self.clients.speak(id, &mut self.connections, wake) {
-            Some(Wake::At(time)) => self.clients.wake_at(id, time),
-            Some(Wake::Answer) => {
-                self.answer_held(id);
-                self.wake(id);
-            }
-            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
-            None => {}
-        }
-    }
-
     /// Writes to each connection that has something to be told. Cutting one off may give others
     /// something to be told, which is written in the same turn.
     fn flush(&mut self) {
@@ -276,7 +234,8 @@ impl Server {
             };
             match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
-                Flush::Over => self.drop_connection(slot),
+                // One that has said good-bye has its reason.
+                Flush::Over => self.drop_connection(slot, receive::PEER_GONE),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
                 Flush::Blocked => {}
             }
