@@ -81,9 +81,9 @@ fn ten_thousand_who_arrive_at_once_are_all_let_in() {
     wait_until("all of the crowd are gone", || server.descriptors() == descriptors);
     crate::report(
         "10,000 connections at once",
-        format!("{COUNT} connects within {asked:.0?}, each with an upgrade and a heartbeat"),
+        format!("{COUNT} connects within {asked:.1?}, each with an upgrade and a heartbeat"),
         format!(
-            "all answered: half after {:.0?}, 99 % after {:.0?}, the last after {:.0?}; server {used:.2} s CPU, {each} bytes each; {}",
+            "all answered: half after {:.1?}, 99 % after {:.1?}, the last after {:.1?}; server {used:.2} s CPU, {each} bytes each; {}",
             times[COUNT / 2],
             times[COUNT * 99 / 100],
             times[COUNT - 1],
