@@ -51,11 +51,11 @@ impl CheckedApp {
         now: Millis,
         out: &mut dyn Deliver,
     ) -> Result<(), Refusal> {
-        let what = format!("{command:?}");
+        let what = command.clone();
         let (expected, events) = self.model.handle(client, &command);
         let mut witness = Witness { told: Events::new(), out };
         let result = self.app.handle(client, command, now, &mut witness);
-        assert_eq!(result, expected, "{what} by {client:?}");
+        assert_eq!(result, expected, "{what:?} by {client:?}");
         assert_same(witness.told, events);
         self.check_counts();
         result
@@ -69,6 +69,11 @@ impl CheckedApp {
         assert_same(witness.told, expected);
         assert!(self.app.clients().members(client).is_empty(), "a client that is gone holds nobody");
         self.check_counts();
+    }
+
+    /// See [`App::next_wakeup`].
+    pub fn next_wakeup(&self) -> Option<Millis> {
+        self.app.next_wakeup()
     }
 
     /// See [`App::wake`].
