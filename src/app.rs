@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::channels::stats::StatsBoard;
 use crate::channels::status::StatusBoard;
 use crate::channels::{chat, presence};
 use crate::command::{Command, Refusal};
@@ -10,6 +11,7 @@ use crate::models::Millis;
 use crate::models::chat_lifetime::ChatLifetime;
 use crate::models::client_roster::{ClientRoster, Member};
 use crate::models::id::{ClientId, Role};
+use crate::stats::Stats;
 
 /// The limits of the chat itself.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,7 @@ pub struct App {
     models: ChatLifetime,
     clients: ClientRoster,
     status: StatusBoard,
+    stats: StatsBoard,
     new_id: Box<dyn FnMut() -> Uuid>,
 }
 
@@ -38,6 +41,7 @@ impl App {
             models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history),
             clients: ClientRoster::default(),
             status: StatusBoard::new(limits.status_interval),
+            stats: StatsBoard::default(),
             new_id: Box::new(new_id),
         }
     }
@@ -63,7 +67,7 @@ impl App {
         now: Millis,
         out: &mut dyn Deliver,
     ) -> Result<(), Refusal> {
-        let App { models, clients, status, new_id } = self;
+        let App { models, clients, status, stats, new_id } = self;
         match command {
             Command::Send { chat, from, payload } => {
                 chat::send(models, client, chat, from, payload, now, out)
@@ -77,7 +81,7 @@ impl App {
             Command::ConnectStudent { user } => {
                 presence::connect_student(models, clients, client, user).map(|_| ())
             }
-            Command::StudentReady { user } => presence::student_ready(models, client, &user),
+            Command::StudentReady { user } => presence::student_ready(models, client, &user, now),
             Command::Disconnect { role, user } => {
                 presence::disconnect(models, clients, client, role, &user, out)?;
                 self.note_departure(client, role, now);
@@ -91,6 +95,14 @@ impl App {
             Command::ListenToChat { chat, role } => chat::listen(models, client, chat, role),
             Command::EnterChat { chat, role } => chat::enter(models, client, chat, role, out),
             Command::Terminate { chat, by } => chat::terminate(models, client, chat, by, out),
+            Command::WatchStats => {
+                stats.watch(client, now);
+                Ok(())
+            }
+            Command::UnwatchStats => {
+                stats.unwatch(client);
+                Ok(())
+            }
             Command::LeaveChat { chat, role } => {
                 chat::leave(models, client, chat, role, out);
                 Ok(())
@@ -106,6 +118,7 @@ impl App {
             let role = if let Member::Teacher(_) = member { Role::Teacher } else { Role::Student };
             self.note_departure(client, role, now);
         }
+        self.stats.unwatch(client);
         self.note_changes(before, now);
     }
 
@@ -117,6 +130,16 @@ impl App {
     /// Does what is due at this time: publishes the status.
     pub fn wake(&mut self, now: Millis, out: &mut dyn Deliver) {
         self.status.publish(self.models.status(), now, out);
+    }
+
+    /// When [`App::publish_stats`] wants to be called.
+    pub fn stats_due(&self) -> Option<Millis> {
+        self.stats.due()
+    }
+
+    /// Tells the server's figures to everybody who watches them.
+    pub fn publish_stats(&mut self, stats: &Stats, now: Millis, out: &mut dyn Deliver) {
+        self.stats.publish(stats, now, out);
     }
 
     /// The rosters and chats, to read.
@@ -132,6 +155,11 @@ impl App {
     /// When the clients with a teacher are told, to read.
     pub fn status(&self) -> &StatusBoard {
         &self.status
+    }
+
+    /// Who watches the figures, to read.
+    pub fn stats(&self) -> &StatsBoard {
+        &self.stats
     }
 
     fn note_changes(&mut self, before: u64, now: Millis) {

@@ -31,6 +31,10 @@ pub enum Command<'a> {
     Send { chat: Uuid, from: Role, payload: &'a str },
     /// One side ends the chat.
     Terminate { chat: Uuid, by: Role },
+    /// A client wants to hear the server's figures each second.
+    WatchStats,
+    /// And no longer.
+    UnwatchStats,
     /// One side stops listening to a chat, which ends it if it still goes on.
     LeaveChat { chat: Uuid, role: Role },
 }

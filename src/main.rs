@@ -5,8 +5,10 @@ use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use log::warn;
 use mio_chat_server::options::{self, Invocation};
 use mio_chat_server::server::Server;
+use sd_notify::NotifyState;
 
 /// Exit codes: 0 stopped cleanly, 1 could not run, 2 was not understood.
 fn main() -> ExitCode {
@@ -42,6 +44,10 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     let server = Server::bind(&options)?;
     let addresses: Vec<_> = server.addresses()?.iter().map(|address| format!("http://{address}")).collect();
     say(io::stderr(), format_args!("mio-chat-server listens on {}\n", addresses.join(" and ")));
+    // Whoever connects from now on is served: systemd may start what needs this server.
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        warn!("systemd was not told that the server is ready: {error}");
+    }
     server.run()?;
     Ok(())
 }

@@ -12,6 +12,8 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 /// The largest payload of a control frame, in bytes (RFC 6455, 5.5).
 const MAX_CONTROL_PAYLOAD: u64 = 125;
+/// Registered with IANA as 1012 and 1013 are (RFC 6455, 11.7), though tungstenite has no name for it.
+const BAD_GATEWAY: CloseCode = CloseCode::Bad(1014);
 
 /// What a peer sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -178,7 +180,7 @@ fn close_code(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
         return if payload.is_empty() { Ok(None) } else { Err(protocol_error("close code is cut")) };
     };
     let code = CloseCode::from(u16::from_be_bytes(*code));
-    if !code.is_allowed() {
+    if !code.is_allowed() && code != BAD_GATEWAY {
         return Err(protocol_error("close code is not allowed"));
     }
     str::from_utf8(reason).map(|_| Some(code)).map_err(|_| INVALID_UTF8)
@@ -205,6 +207,12 @@ pub fn write_text(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
+}
+
+/// Appends a binary frame.
+pub fn write_binary(out: &mut Vec<u8>, payload: &[u8]) {
+    write_header(out, OpCode::Data(Data::Binary), payload.len());
+    out.extend_from_slice(payload);
 }
 
 /// Appends the pong that answers a ping with this payload.

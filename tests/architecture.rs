@@ -4,15 +4,38 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the crate, and what of the crate and of other crates it may name.
-const RULES: [(&str, &[&str]); 8] = [
+const RULES: [(&str, &[&str]); 11] = [
     ("models", &["std", "slab", "uuid", "serde", "crate::models"]),
     (
         "channels",
-        &["std", "log", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"],
+        &[
+            "std",
+            "log",
+            "uuid",
+            "crate::models",
+            "crate::command",
+            "crate::event",
+            "crate::stats",
+            "crate::channels",
+        ],
     ),
     ("command.rs", &["std", "uuid", "crate::models"]),
-    ("event.rs", &["uuid", "crate::models"]),
-    ("app.rs", &["std", "uuid", "crate::models", "crate::command", "crate::event", "crate::channels"]),
+    ("event.rs", &["uuid", "crate::models", "crate::stats"]),
+    ("stats.rs", &["serde", "crate::models"]),
+    ("metrics", &["std", "crate::command", "crate::metrics"]),
+    ("process.rs", &["std"]),
+    (
+        "app.rs",
+        &[
+            "std",
+            "uuid",
+            "crate::models",
+            "crate::command",
+            "crate::event",
+            "crate::stats",
+            "crate::channels",
+        ],
+    ),
     (
         "protocols",
         &[
@@ -86,6 +109,18 @@ fn the_models_read_no_clock() {
             assert!(!text.contains("std::time") && !text.contains("std::net"), "{}", file.display());
         }
     }
+}
+
+/// Time goes on with the monotonic clock, so that setting the system's moves no deadline.
+#[test]
+fn the_system_s_clock_is_read_at_the_start_and_for_the_date_header() {
+    for file in sources(Path::new("src")) {
+        let may = ["src/server/clock.rs", "src/http/response.rs"].map(Path::new).contains(&file.as_path());
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(may || file.starts_with("src/bin") || !text.contains("SystemTime"), "{}", file.display());
+    }
+    let clock = fs::read_to_string("src/server/clock.rs").unwrap();
+    assert_eq!(clock.matches("SystemTime::now()").count(), 1, "at the start only");
 }
 
 #[test]

@@ -106,3 +106,33 @@ fn help_and_version_go_to_stdout() {
         assert_eq!(text(&output.stdout), concat!("mio-chat-server ", env!("CARGO_PKG_VERSION"), "\n"));
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn systemd_is_told_when_the_server_is_ready() {
+    use std::os::unix::net::UnixDatagram;
+
+    let folder = std::env::temp_dir().join(format!("mio-chat-server-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let mut command = Server::command();
+    let server =
+        Server::spawn(command.args(["--host", "127.0.0.1", "--port", "0"]).env("NOTIFY_SOCKET", &path));
+    let mut buffer = [0; 64];
+    let length = socket.recv(&mut buffer).expect("a word comes");
+    assert_eq!(&buffer[..length], b"READY=1\n");
+    server.connect();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_supervisor_that_is_not_there_is_no_reason_to_fail() {
+    let mut command = Server::command();
+    let server = Server::spawn(
+        command.args(["--host", "127.0.0.1", "--port", "0"]).env("NOTIFY_SOCKET", "/nowhere/at/all"),
+    );
+    server.snapshot();
+    common::wait_until("the log says so", || server.log().contains("systemd was not told"));
+}

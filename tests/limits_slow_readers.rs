@@ -16,20 +16,6 @@ fn large(number: usize) -> String {
     format!(r#"{{"number":{number},"message":"{}"}}"#, "x".repeat(60_000))
 }
 
-/// What the server's process holds in memory, in bytes.
-#[cfg(target_os = "linux")]
-fn memory(server: &Server) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
-}
-
-/// Where this cannot be read, memory is not checked.
-#[cfg(not(target_os = "linux"))]
-fn memory(_: &Server) -> usize {
-    0
-}
-
 /// The teacher sends until the chat is ended, and says how much memory the server had at the most.
 fn send_until_terminated(server: &Server, teacher: &mut Phoenix, topic: &str) -> usize {
     let mut peak = 0;
@@ -46,7 +32,7 @@ fn send_until_terminated(server: &Server, teacher: &mut Phoenix, topic: &str) ->
             is_terminated |= frame.event == "chat:terminated";
             assert_eq!(frame.topic, topic);
         }
-        peak = peak.max(memory(server));
+        peak = peak.max(server.memory());
         if is_terminated {
             return peak;
         }
@@ -58,7 +44,7 @@ fn send_until_terminated(server: &Server, teacher: &mut Phoenix, topic: &str) ->
 fn a_student_who_stops_reading_is_cut_off_and_the_teacher_told() {
     let server = Server::start(&["--max-backlog", "128KiB"]);
     let (mut other_teacher, mut other_student, other) = chat(&server, (V1, V2), 1, 2);
-    let before = memory(&server);
+    let before = server.memory();
     for round in 0..5 {
         let (mut teacher, _paused, topic) = chat(&server, (V2, V1), 10 + round, 20 + round);
         send_until_terminated(&server, &mut teacher, &topic);
@@ -68,7 +54,7 @@ fn a_student_who_stops_reading_is_cut_off_and_the_teacher_told() {
         other_student.push(&other, "student:send", json!({"round": round}));
         assert_eq!(other_teacher.expect(&other, "teacher:receive"), json!({"round": round}));
     }
-    let grown = memory(&server).saturating_sub(before);
+    let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held after five were cut off");
 }
 
@@ -76,7 +62,7 @@ fn a_student_who_stops_reading_is_cut_off_and_the_teacher_told() {
 fn what_waits_for_a_student_who_stops_reading_is_bounded() {
     let server = Server::start(&["--max-backlog", "128KiB"]);
     let (mut teacher, _paused, topic) = chat(&server, (V2, V1), 1, 2);
-    let before = memory(&server);
+    let before = server.memory();
     let peak = send_until_terminated(&server, &mut teacher, &topic).max(before);
     assert!(peak - before < 4 << 20, "{} bytes more are held", peak - before);
 }
@@ -127,10 +113,10 @@ fn flood(server: &Server, stream: &mut TcpStream, bytes: &[u8], most: usize) -> 
 fn who_floods_heartbeats_and_reads_no_answers_is_held_back_and_loses_none() {
     let server = Server::start(&[]);
     let mut stream = open(&server, "/ws");
-    let before = memory(&server);
+    let before = server.memory();
     let beat = frame(0x81, heartbeat("beat").as_bytes());
     let sent = flood(&server, &mut stream, &beat.repeat(1000), 100 << 20);
-    let grown = memory(&server).saturating_sub(before);
+    let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held");
     for _ in 0..sent / beat.len() {
         assert_eq!(read_frame(&mut stream), Some((0x81, echo("beat").into_bytes())));
@@ -144,10 +130,10 @@ fn who_floods_heartbeats_and_reads_no_answers_is_held_back_and_loses_none() {
 fn who_floods_requests_and_reads_no_answers_is_held_back() {
     let server = Server::start(&[]);
     let mut stream = server.connect();
-    let before = memory(&server);
+    let before = server.memory();
     let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     flood(&server, &mut stream, request.repeat(1000).as_bytes(), 100 << 20);
-    let grown = memory(&server).saturating_sub(before);
+    let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held");
 }
 
@@ -165,14 +151,14 @@ fn who_sends_faster_than_the_server_answers_is_held_back() {
     let mut reader = stream.try_clone().unwrap();
     let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
     let mut bystander = Bystander::new(&server);
-    let before = memory(&server);
+    let before = server.memory();
     // All answers are read, but a request of 500 bytes has one of some 4500: what is sent, a little for
     // each turn of the server, comes faster than it is dealt with, and has to wait with the sender.
     let requests = format!("GET / HTTP/1.1\r\nHost: x\r\nPadding: {}\r\n\r\n", "x".repeat(455)).repeat(60);
     for _ in 0..300 {
         stream.write_all(requests.as_bytes()).unwrap();
         bystander.settle();
-        let grown = memory(&server).saturating_sub(before);
+        let grown = server.memory().saturating_sub(before);
         assert!(grown < 2 << 20, "{grown} bytes more are held");
     }
     stream.shutdown(std::net::Shutdown::Both).unwrap();

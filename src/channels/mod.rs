@@ -2,4 +2,5 @@
 
 pub mod chat;
 pub mod presence;
+pub mod stats;
 pub mod status;

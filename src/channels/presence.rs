@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::chat;
 use crate::command::Refusal;
 use crate::event::{Deliver, Event};
+use crate::models::Millis;
 use crate::models::chat_lifetime::ChatLifetime;
 use crate::models::client_roster::{ClientRoster, Member};
 use crate::models::id::{ClientId, Role, UserId};
@@ -51,12 +52,17 @@ pub fn connect_student(
 }
 
 /// A student queues up; also one whose chat is over. One who waits keeps the place.
-pub fn student_ready(models: &mut ChatLifetime, client: ClientId, user: &UserId) -> Result<(), Refusal> {
+pub fn student_ready(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    user: &UserId,
+    now: Millis,
+) -> Result<(), Refusal> {
     let key = student(models, client, user)?;
     if let StudentState::Chatting(_) = models.students.get(key).state() {
         return Err(Refusal::AlreadyChatting);
     }
-    models.students.wait(key);
+    models.students.wait(key, now);
     Ok(())
 }
 

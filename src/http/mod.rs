@@ -1,5 +1,6 @@
 //! HTTP/1.1 as far as this server needs it: requests in, responses out, and the WebSocket upgrade.
 
+pub mod origins;
 pub mod request;
 pub mod response;
 pub mod routes;

@@ -115,7 +115,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    /// The values of all headers of this name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let named = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value).collect::<Vec<_>>().into_iter()
     }

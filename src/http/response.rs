@@ -11,6 +11,7 @@ pub struct Status(pub u16, pub &'static str);
 impl Status {
     pub const OK: Status = Status(200, "OK");
     pub const BAD_REQUEST: Status = Status(400, "Bad Request");
+    pub const FORBIDDEN: Status = Status(403, "Forbidden");
     pub const NOT_FOUND: Status = Status(404, "Not Found");
     pub const METHOD_NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
     pub const TIMEOUT: Status = Status(408, "Request Timeout");
@@ -31,6 +32,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// A response with a body of this media type.
+    pub fn new(content_type: &'static str, body: Vec<u8>) -> Response {
+        Response { status: Status::OK, content_type, headers: Vec::new(), body }
+    }
+
     /// A response with a JSON body.
     pub fn json(status: Status, body: Vec<u8>) -> Response {
         Response { status, content_type: "application/json; charset=utf-8", headers: Vec::new(), body }
@@ -44,8 +50,7 @@ impl Response {
 
     /// A response with a body of plain text.
     pub fn text(body: String) -> Response {
-        let content_type = "text/plain; charset=UTF-8";
-        Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into_bytes() }
+        Response::new("text/plain; charset=UTF-8", body.into_bytes())
     }
 
     /// A response that is a script which calls a function with a JSON value. It begins with a comment, so
@@ -54,8 +59,7 @@ impl Response {
         // Two characters that JSON allows in strings and JavaScript did not.
         let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
         let body = format!("/**/{function}({json});").into_bytes();
-        let content_type = "text/javascript; charset=utf-8";
-        Response { status: Status::OK, content_type, headers: Vec::new(), body }
+        Response::new("text/javascript; charset=utf-8", body)
             .with("Content-Disposition", "attachment; filename=f.txt")
     }
 

@@ -15,12 +15,16 @@ pub enum Route {
         limit: usize,
     },
     Health,
+    /// The server's figures for Prometheus.
+    Metrics,
     /// Phoenix Channels over WebSocket.
     Phoenix,
     /// Socket.IO over Engine.IO, over WebSocket or polling.
     SocketIo,
     /// Bayeux, over WebSocket or polling.
     Bayeux,
+    /// What comes over WebSocket goes back.
+    Echo,
     /// Nothing that is there: answer with this.
     Refused(Response),
 }
@@ -30,18 +34,20 @@ pub fn route(request: &Request<'_>) -> Route {
     let route = match request.path {
         "/" => snapshot(request),
         "/health" => Route::Health,
+        "/metrics" => Route::Metrics,
         "/ws" | "/ws/websocket" => Route::Phoenix,
         // Engine.IO has errors of its own for methods that do not fit.
         "/socket.io" | "/socket.io/" => return Route::SocketIo,
         // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
         // path, as Faye lets it.
         path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
+        "/echo" if cfg!(feature = "conformance") => Route::Echo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Refused(_)) => route,
-        (_, Route::Phoenix) => not_allowed("GET"),
+        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Metrics | Route::Refused(_)) => route,
+        (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }
 }

@@ -22,12 +22,24 @@ pub struct TeacherCounts {
     pub total: usize,
 }
 
+/// What became of the claims so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClaimCounts {
+    /// A chat began.
+    pub answered: u64,
+    /// The teacher had as many students as one may have.
+    pub full: u64,
+    /// Nobody waited.
+    pub empty: u64,
+}
+
 /// Both rosters and the chat log, which change together.
 #[derive(Debug)]
 pub struct ChatLifetime {
     pub teachers: TeacherRoster,
     pub students: StudentRoster,
     pub chats: ChatLog,
+    claims: ClaimCounts,
     students_per_teacher: usize,
 }
 
@@ -38,6 +50,7 @@ impl ChatLifetime {
             teachers: TeacherRoster::default(),
             students: StudentRoster::default(),
             chats: ChatLog::new(history_limit),
+            claims: ClaimCounts::default(),
             students_per_teacher,
         }
     }
@@ -46,9 +59,14 @@ impl ChatLifetime {
     /// there is no room or nobody waits.
     pub fn claim(&mut self, teacher: TeacherKey, new_id: impl FnOnce() -> Uuid) -> Option<ChatKey> {
         if self.teachers.get(teacher).chats.len() >= self.students_per_teacher {
+            self.claims.full += 1;
             return None;
         }
-        let student = self.students.next_waiting()?;
+        let Some(student) = self.students.next_waiting() else {
+            self.claims.empty += 1;
+            return None;
+        };
+        self.claims.answered += 1;
         let chat = self.chats.begin(new_id(), teacher, student);
         self.students.assign(student, chat);
         self.chats.get_mut(chat).seat = self.teachers.seat(teacher, chat);
@@ -85,6 +103,11 @@ impl ChatLifetime {
             Role::Teacher => self.teachers.find(user.text()).map(|key| self.teachers.get(key).client),
             Role::Student => self.students.find(user.text()).map(|key| self.students.get(key).client),
         }
+    }
+
+    /// What became of the claims so far.
+    pub fn claims(&self) -> ClaimCounts {
+        self.claims
     }
 
     /// The counts of the moment.

@@ -64,13 +64,14 @@ pub struct ChatLog {
     chats: Slab<Chat>,
     keys: HashMap<Uuid, ChatKey>,
     finished: u64,
+    messages: u64,
     history_limit: usize,
 }
 
 impl ChatLog {
     /// A log that keeps at most `history_limit` bytes of messages a chat.
     pub fn new(history_limit: usize) -> ChatLog {
-        ChatLog { chats: Slab::new(), keys: HashMap::new(), finished: 0, history_limit }
+        ChatLog { chats: Slab::new(), keys: HashMap::new(), finished: 0, messages: 0, history_limit }
     }
 
     /// Begins a chat under an id that no chat in progress has.
@@ -99,6 +100,7 @@ impl ChatLog {
 
     /// Appends a message to a chat's history, dropping the oldest ones to make room.
     pub fn append(&mut self, key: ChatKey, sender: Role, sent: Millis, payload: &str) {
+        self.messages += 1;
         let chat = &mut self.chats[key as usize];
         chat.message_count += 1;
         chat.history.append(sender, sent, payload, self.history_limit);
@@ -123,6 +125,11 @@ impl ChatLog {
     pub fn counts(&self) -> ChatCounts {
         let active = self.chats.len() as u64;
         ChatCounts { total: active + self.finished, active, finished: self.finished }
+    }
+
+    /// Messages of all chats, also of those that are finished.
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// The chats in progress, in no particular order.

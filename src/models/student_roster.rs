@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use super::Millis;
 use super::chat_log::ChatKey;
 use super::id::{ClientId, UserId};
 use super::roster::{Identified, Key, Roster};
@@ -14,8 +15,8 @@ pub type StudentKey = Key;
 pub enum StudentState {
     /// Connected and not ready yet: counted nowhere, as in ElixirChat between join and `student:ready`.
     Connected,
-    /// In the queue, between these two neighbours.
-    Waiting { ahead: Option<StudentKey>, behind: Option<StudentKey> },
+    /// In the queue since this time, between these two neighbours.
+    Waiting { since: Millis, ahead: Option<StudentKey>, behind: Option<StudentKey> },
     /// In this chat.
     Chatting(ChatKey),
     /// The chat is over and the student has not left.
@@ -84,16 +85,24 @@ impl StudentRoster {
     }
 
     /// Puts a student at the end of the queue; one who waits already keeps the place.
-    pub fn wait(&mut self, key: StudentKey) {
+    pub fn wait(&mut self, key: StudentKey, now: Millis) {
         if matches!(self.get(key).state, StudentState::Waiting { .. }) {
             return;
         }
-        self.set_state(key, StudentState::Waiting { ahead: self.last, behind: None });
+        self.set_state(key, StudentState::Waiting { since: now, ahead: self.last, behind: None });
     }
 
     /// The student who has waited longest.
     pub fn next_waiting(&self) -> Option<StudentKey> {
         self.first
+    }
+
+    /// Since when the student who has waited longest does so; `None` if nobody waits.
+    pub fn oldest_wait(&self) -> Option<Millis> {
+        match self.roster.get(self.first?).state {
+            StudentState::Waiting { since, .. } => Some(since),
+            _ => None,
+        }
     }
 
     /// Puts a student into a chat.
@@ -131,7 +140,7 @@ impl StudentRoster {
 
     fn set_state(&mut self, key: StudentKey, state: StudentState) {
         let before = std::mem::replace(&mut self.roster.get_mut(key).state, state);
-        if let StudentState::Waiting { ahead, behind } = before {
+        if let StudentState::Waiting { ahead, behind, .. } = before {
             self.unlink(ahead, behind);
         }
         if let StudentState::Waiting { ahead, .. } = state {
@@ -206,24 +215,27 @@ mod tests {
     #[test]
     fn first_come_first_served() {
         let mut roster = roster(4);
-        for key in [2, 0, 3, 1] {
-            roster.wait(key);
+        assert_eq!(roster.oldest_wait(), None);
+        for (now, key) in [2, 0, 3, 1].into_iter().enumerate() {
+            roster.wait(key, now as u64);
+            roster.wait(key, 99);
         }
         assert_eq!(queue(&roster), [2, 0, 3, 1]);
+        assert_eq!(roster.oldest_wait(), Some(0));
         roster.assign(2, 9);
-        assert_eq!(roster.next_waiting(), Some(0));
+        assert_eq!((roster.next_waiting(), roster.oldest_wait()), (Some(0), Some(1)));
     }
 
     #[test]
     fn leaves_from_anywhere_in_the_queue() {
         for leaver in 0..4 {
             let mut roster = roster(4);
-            (0..4).for_each(|key| roster.wait(key));
+            (0..4).for_each(|key| roster.wait(key, 0));
             roster.remove(leaver);
             let rest: Vec<_> = (0..4).filter(|&key| key != leaver).collect();
             assert_eq!(queue(&roster), rest);
             let newcomer = roster.insert(Student::new(9.into(), ClientId { slot: 1, generation: 0 }));
-            roster.wait(newcomer);
+            roster.wait(newcomer, 0);
             assert_eq!(queue(&roster), [rest, vec![newcomer]].concat());
         }
     }
@@ -232,14 +244,14 @@ mod tests {
     fn counts_follow_every_state() {
         let mut roster = roster(2);
         assert_eq!(roster.counts(), StudentCounts::default());
-        roster.wait(0);
-        roster.wait(1);
+        roster.wait(0, 0);
+        roster.wait(1, 0);
         roster.assign(0, 5);
         assert_eq!(roster.counts(), StudentCounts { total: 2, waiting: 1, chatting: 1, finished: 0 });
         roster.chat_finished(0);
         roster.remove(1);
         assert_eq!(roster.counts(), StudentCounts { total: 1, waiting: 0, chatting: 0, finished: 1 });
-        roster.wait(0);
+        roster.wait(0, 0);
         assert_eq!(queue(&roster), [0]);
         roster.remove(0);
         assert_eq!(roster.counts(), StudentCounts::default());

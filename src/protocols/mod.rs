@@ -157,6 +157,15 @@ impl Protocol {
         }
     }
 
+    /// The protocol's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Protocol::Phoenix(_) => "phoenix",
+            Protocol::SocketIo(_) => "socket.io",
+            Protocol::Bayeux(_) => "bayeux",
+        }
+    }
+
     /// What the client's texts have in common with those of other clients.
     pub fn dialect(&self) -> Dialect {
         match self {

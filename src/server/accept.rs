@@ -4,6 +4,7 @@ use log::{debug, warn};
 
 use super::Server;
 use super::listeners::{self, Accepted};
+use crate::metrics::{CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
 /// Connections taken in in one turn.
@@ -27,15 +28,18 @@ impl Server {
             match self.listeners.accept(listener) {
                 Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
                     warn!("a connection is refused: there are {} already", self.max_connections);
+                    self.metrics.turned_away.add(CONNECTIONS);
                     listeners::refuse(stream);
                 }
                 Accepted::Connection(stream) => {
+                    self.metrics.accepted += 1;
                     let now = self.clock.now();
                     if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
                         debug!("a connection is lost as it comes in: {error}");
                     }
                 }
-                Accepted::Refused => {}
+                Accepted::Refused => self.metrics.turned_away.add(DESCRIPTORS),
+                Accepted::GivenUp => {}
                 Accepted::Nobody => {
                     self.crowded.pop();
                 }

@@ -5,6 +5,7 @@ use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use super::mailbox::Mailbox;
+use crate::http::origins::Origins;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
@@ -52,6 +53,10 @@ impl Server {
         if request.method == "GET" && request.has_token("upgrade", "websocket") {
             return self.open_bayeux_socket(slot, request);
         }
+        // A script that a page of any origin asks for does not say where it is from.
+        if request.method == "GET" && self.origins.are_limited() {
+            return Some(Origins::refusal());
+        }
         let Some((messages, form)) = read_batch(request) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
         };
@@ -76,7 +81,7 @@ impl Server {
             Ok(accept) => accept,
             Err(response) => return Some(response),
         };
-        accept.write(self.connections.outbound(slot), None);
+        self.accept_upgrade(slot, &accept, None);
         let state = State::Bayeux(None, FrameReader::default());
         self.connections.set_state(slot, state, self.clock.now());
         None
@@ -85,12 +90,12 @@ impl Server {
     /// A batch over a WebSocket. What does not parse is passed over.
     pub(super) fn bayeux_frame(&mut self, slot: u32, text: &str) {
         let Some(messages) = Message::parse_batch(text) else {
-            return;
+            return self.bad_input("not a Bayeux batch");
         };
         let batch = self.batch(Some(slot), messages);
         match batch.hold {
             Some(hold) => self.hold(hold, batch.replies),
-            None => websocket::write_text(self.connections.outbound(slot), &[&batch.body()]),
+            None => websocket::write_text(self.connections.frame(slot), &[&batch.body()]),
         }
         if batch.is_farewell {
             self.fail(slot, CloseCode::Normal, "");
@@ -113,17 +118,19 @@ impl Server {
     fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
         let (id, reply) = bayeux::handshake(message, !self.has_no_room());
         batch.replies.push(reply);
-        if let Some(id) = id {
-            let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
-            let client = self.clients.insert(Link::Polling(Box::default()), protocol, self.clock.now());
-            self.client_ids.insert(id.into(), client);
-        }
+        let Some(id) = id else {
+            return self.bad_input("Bayeux handshake");
+        };
+        let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
+        let client = self.clients.insert(Link::Polling(Box::default()), protocol, self.clock.now());
+        self.client_ids.insert(id.into(), client);
     }
 
     /// A connect: the socket that it came over is the client's from now on, or the request is.
     fn connect(&mut self, socket: Option<u32>, message: &Message<'_>, batch: &mut Batch) {
         let client = self.bayeux_client(message);
         if let Err(reply) = bayeux::check_connect(message, client.is_some()) {
+            self.bad_input("Bayeux connect");
             return batch.replies.push(reply);
         }
         let Some(client) = client else {
@@ -157,6 +164,7 @@ impl Server {
 
     fn bayeux_message(&mut self, message: Message<'_>, batch: &mut Batch) {
         let Some(client) = self.bayeux_client(&message) else {
+            self.bad_input("unknown Bayeux client");
             return batch.replies.push(bayeux::unknown(&message));
         };
         let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol)
@@ -199,7 +207,7 @@ impl Server {
         };
         let before = std::mem::replace(link, Link::Socket(slot));
         for message in &waiting {
-            websocket::write_text(self.connections.outbound(slot), &[message]);
+            websocket::write_text(self.connections.frame(slot), &[message]);
         }
         if let Link::Socket(before) = before
             && before != slot
@@ -247,7 +255,7 @@ impl Server {
         };
         match self.clients.get(client).map(|client| &client.link) {
             Some(&Link::Socket(slot)) if body != "[]" => {
-                websocket::write_text(self.connections.outbound(slot), &[&body]);
+                websocket::write_text(self.connections.frame(slot), &[&body]);
             }
             Some(Link::Polling(_)) => self.answer(client, body),
             _ => {}
@@ -278,7 +286,7 @@ impl Server {
             return;
         };
         match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(slot)) => websocket::write_text(self.connections.outbound(slot), &[&body]),
+            Some(&Link::Socket(slot)) => websocket::write_text(self.connections.frame(slot), &[&body]),
             _ => self.answer(client, body),
         }
     }

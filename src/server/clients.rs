@@ -104,7 +104,7 @@ impl Clients {
         match link {
             Link::Socket(slot) => {
                 let slot = *slot;
-                let mut out = |parts: &[&str]| websocket::write_text(connections.outbound(slot), parts);
+                let mut out = |parts: &[&str]| websocket::write_text(connections.frame(slot), parts);
                 Some(say(protocol, &mut out))
             }
             Link::Polling(mailbox) => {
@@ -123,6 +123,11 @@ impl Clients {
     }
 
     /// All clients.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.slab.iter().map(|(_, client)| client)
+    }
+
+    /// The ids of all clients.
     pub fn ids(&self) -> Vec<ClientId> {
         let id =
             |(slot, client): (usize, &Client)| ClientId { slot: slot as u32, generation: client.generation };

@@ -1,6 +1,6 @@
-//! The time, read once a turn of the loop.
+//! The time, read when a turn of the loop begins and when it is over, and up to when everybody has been heard.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::models::Millis;
 
@@ -10,6 +10,7 @@ use crate::models::Millis;
 pub struct Clock {
     started: Instant,
     unix: Millis,
+    uptime: Duration,
     now: Millis,
 }
 
@@ -17,16 +18,96 @@ impl Clock {
     /// A clock that starts now.
     pub fn start() -> Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis;
-        Clock { started: Instant::now(), unix, now: unix }
+        Clock { started: Instant::now(), unix, uptime: Duration::ZERO, now: unix }
     }
 
-    /// Reads the time for this turn.
+    /// Reads the time.
     pub fn tick(&mut self) {
-        self.now = self.unix + self.started.elapsed().as_millis() as Millis;
+        self.uptime = self.started.elapsed();
+        self.now = self.unix + self.uptime.as_millis() as Millis;
     }
 
     /// The time of this turn.
     pub fn now(&self) -> Millis {
         self.now
+    }
+
+    /// The time since the start.
+    pub fn uptime(&self) -> Duration {
+        self.uptime
+    }
+
+    /// When the server was started.
+    pub fn started(&self) -> Millis {
+        self.unix
+    }
+}
+
+/// Up to when everything that came has been read. Silence is judged by this and not by the time: after a pause
+/// of the whole process, or in a crowd that one batch of events does not hold, what came in time may still wait
+/// in the kernel.
+#[derive(Debug)]
+pub struct Heard {
+    until: Millis,
+    /// When the kernel was asked first, and how many events it has given since.
+    asked: Millis,
+    events: usize,
+}
+
+impl Heard {
+    /// Nobody is there yet.
+    pub fn new(now: Millis) -> Heard {
+        Heard { until: now, asked: now, events: 0 }
+    }
+
+    /// The kernel is about to be asked.
+    pub fn ask(&mut self, now: Millis) {
+        if self.events == 0 {
+            self.asked = now;
+        }
+    }
+
+    /// The kernel gave so many events. A batch with room left was all there was. Full ones end too: each source
+    /// comes once before any comes again.
+    pub fn take(&mut self, events: usize, is_full: bool, sources: usize) {
+        self.events += events;
+        if !is_full || self.events > sources {
+            self.until = self.asked;
+            self.events = 0;
+        }
+    }
+
+    /// Everything that had come by then has been read, or will be in this turn.
+    pub fn until(&self) -> Millis {
+        self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_heard_when_a_batch_has_room_left() {
+        let mut heard = Heard::new(0);
+        heard.ask(10);
+        heard.take(4, true, 20);
+        assert_eq!(heard.until(), 0);
+        heard.ask(11);
+        heard.take(3, false, 20);
+        assert_eq!(heard.until(), 10);
+        heard.ask(12);
+        heard.take(0, false, 20);
+        assert_eq!(heard.until(), 12);
+    }
+
+    #[test]
+    fn a_crowd_without_end_keeps_nobody_from_being_timed_out() {
+        let mut heard = Heard::new(0);
+        for turn in 1..=6 {
+            heard.ask(turn);
+            heard.take(4, true, 11);
+        }
+        assert_eq!(heard.until(), 4, "the second round began with the fourth batch");
     }
 }

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 
 use crate::http::response::{Response, Status};
+use crate::metrics::Traffic;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::websocket::FrameReader;
@@ -27,6 +28,8 @@ pub enum State {
     WebSocket(ClientId, FrameReader),
     /// Batches of messages of clients that outlive it, and the client whose deliveries go this way.
     Bayeux(Option<ClientId>, FrameReader),
+    /// Messages that go back as they come.
+    Echo(FrameReader),
     /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.
@@ -97,6 +100,8 @@ pub struct Connection {
     pub is_eof: bool,
     /// The client was told to go on with the body of the request that has not come whole.
     pub has_said_continue: bool,
+    /// Why it ends, once it does: the first reason counts.
+    pub ending: Option<&'static str>,
     /// No longer a part of anything: the slot is freed at the end of the turn.
     pub is_closed: bool,
 }
@@ -127,15 +132,20 @@ impl Connection {
             is_unread: false,
             is_eof: false,
             has_said_continue: false,
+            ending: None,
             is_closed: false,
         }
     }
 
     /// One read, into the loop's buffer. `Ok(None)` if nothing has come.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    pub fn read(&mut self, buffer: &mut [u8], traffic: &mut Traffic) -> io::Result<Option<usize>> {
         loop {
             match self.stream.read(buffer) {
-                Ok(length) => return Ok(Some(length)),
+                Ok(length) => {
+                    traffic.reads += 1;
+                    traffic.bytes_in += length as u64;
+                    return Ok(Some(length));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -144,12 +154,16 @@ impl Connection {
     }
 
     /// Writes what waits, as far as the kernel takes it.
-    pub fn flush(&mut self) -> Flush {
+    pub fn flush(&mut self, traffic: &mut Traffic) -> Flush {
         let mut written = 0;
         self.is_blocked = false;
         while written < self.outbound.len() {
             match self.stream.write(&self.outbound[written..]) {
-                Ok(length) => written += length,
+                Ok(length) => {
+                    traffic.writes += 1;
+                    traffic.bytes_out += length as u64;
+                    written += length;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.is_blocked = true;

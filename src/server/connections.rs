@@ -2,6 +2,7 @@
 //! be freed.
 
 use std::collections::VecDeque;
+use std::io;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -9,6 +10,7 @@ use slab::Slab;
 
 use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
+use crate::metrics::{Tally, Traffic};
 use crate::models::Millis;
 use crate::protocols::bayeux::LIFETIME;
 
@@ -16,7 +18,7 @@ use crate::protocols::bayeux::LIFETIME;
 const HEAD_TIMEOUT: Millis = 10_000;
 /// How long a peer may take to close after it was told, and to take in the end of what it is told.
 const CLOSE_TIMEOUT: Millis = 3_000;
-/// How long an HTTP client may leave its answers unread.
+/// How long a peer that is nobody's client may leave its answers unread, or take over a frame.
 const SEND_TIMEOUT: Millis = 60_000;
 /// Buffers kept for the next connections that have something to say, and the largest one kept: so
 /// connections that say little need no allocation, and idle ones hold none.
@@ -35,6 +37,9 @@ pub struct Connections {
     lingering: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
+    pub traffic: Traffic,
+    /// Connections that were closed, by what they ended with.
+    pub ended: Tally<&'static str>,
     /// Those with something to write.
     dirty: VecDeque<u32>,
     /// Those that may have input which no new edge will tell of.
@@ -54,6 +59,8 @@ impl Connections {
             lingering: 0,
             timers: Timers::new(now),
             spare: Vec::new(),
+            traffic: Traffic::default(),
+            ended: Tally::default(),
             dirty: VecDeque::new(),
             unread: Vec::new(),
             closed: Vec::new(),
@@ -76,7 +83,7 @@ impl Connections {
     }
 
     /// Takes a socket in and registers it, once for both directions: its interest never changes.
-    pub fn insert(&mut self, mut stream: TcpStream, registry: &Registry, now: Millis) -> std::io::Result<()> {
+    pub fn insert(&mut self, mut stream: TcpStream, registry: &Registry, now: Millis) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let entry = self.slab.vacant_entry();
         let slot = entry.key() as u32;
@@ -105,6 +112,11 @@ impl Connections {
         &mut self.slab[slot as usize]
     }
 
+    /// All connections.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().map(|(_, connection)| connection)
+    }
+
     /// The slots of all connections that are not closed.
     pub fn slots(&self) -> Vec<u32> {
         let open = self.slab.iter().filter(|(_, connection)| !connection.is_closed);
@@ -124,6 +136,17 @@ impl Connections {
             connection.outbound = self.spare.pop().unwrap_or_default();
         }
         &mut connection.outbound
+    }
+
+    /// Where to append a WebSocket frame.
+    pub fn frame(&mut self, slot: u32) -> &mut Vec<u8> {
+        self.traffic.frames_out += 1;
+        self.outbound(slot)
+    }
+
+    /// Reads once from a connection. `Ok(None)` if nothing has come.
+    pub fn read(&mut self, slot: u32, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.slab[slot as usize].read(buffer, &mut self.traffic)
     }
 
     /// The kernel may take more again.
@@ -158,7 +181,7 @@ impl Connections {
         let before = connection.outbound.len();
         let was_paused = connection.is_paused();
         let was_blocked = connection.was_blocked;
-        let flush = connection.flush();
+        let flush = connection.flush(&mut self.traffic);
         // A peer that takes something in is not timed out for being slow.
         if connection.outbound.len() < before && !matches!(connection.state, State::Probe(..)) {
             connection.since = now;
@@ -242,6 +265,7 @@ impl Connections {
             State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
             State::Http | State::Probe(..) => HEAD_TIMEOUT,
             State::Bayeux(..) => LIFETIME,
+            State::Echo(_) => SEND_TIMEOUT,
             State::WebSocket(..) | State::Parked(_) => return None,
             State::Lingering => self.close_timeout,
         };
@@ -255,21 +279,25 @@ impl Connections {
         }
     }
 
-    /// Says good-bye: the connection is closed when all is written and the peer has closed.
-    pub fn linger(&mut self, slot: u32, now: Millis) {
-        self.slab[slot as usize].inbound = Vec::new();
+    /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
+    pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
+        let connection = &mut self.slab[slot as usize];
+        connection.inbound = Vec::new();
+        connection.ending.get_or_insert(why);
         self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
         self.outbound(slot);
     }
 
-    /// Drops a connection. Its slot is free after the turn, and dropping the socket deregisters it.
-    pub fn close(&mut self, slot: u32) {
+    /// Drops a connection. Its slot is free after the turn, and dropping the socket deregisters it. `why` is
+    /// counted, unless there is an earlier reason.
+    pub fn close(&mut self, slot: u32, why: &'static str) {
         let connection = &mut self.slab[slot as usize];
         if connection.is_closed {
             return;
         }
         connection.is_closed = true;
+        self.ended.add(connection.ending.unwrap_or(why));
         self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
         self.timers.cancel(slot);

@@ -10,9 +10,9 @@ use crate::protocols::Protocol;
 
 impl Server {
     /// Drops a connection, and with it its client.
-    pub(super) fn drop_connection(&mut self, slot: u32) {
+    pub(super) fn drop_connection(&mut self, slot: u32, why: &'static str) {
         self.hang_up(slot);
-        self.connections.close(slot);
+        self.connections.close(slot, why);
     }
 
     /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
@@ -23,7 +23,7 @@ impl Server {
             State::Parked(parked) => self.poll_lost(parked.client),
             State::Probe(client, _) => self.probe_failed(slot, client),
             State::Bayeux(Some(client), _) => self.unbind(client),
-            State::Bayeux(None, _) | State::Http | State::Lingering => {}
+            State::Bayeux(None, _) | State::Echo(_) | State::Http | State::Lingering => {}
         }
     }
 
@@ -61,6 +61,6 @@ impl Server {
         if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
             self.client_gone(client);
         }
-        self.drop_connection(slot);
+        self.drop_connection(slot, "too slow");
     }
 }

@@ -78,7 +78,7 @@ impl Server {
         let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
         let (client, upgrades) = if is_websocket {
             let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
-            accept.write(self.connections.outbound(slot), None);
+            self.accept_upgrade(slot, &accept, None);
             (self.new_socket(slot, protocol), &[][..])
         } else {
             (self.clients.insert(Link::Polling(Box::default()), protocol, now), &["websocket"][..])
@@ -154,7 +154,7 @@ impl Server {
         if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.probe.is_some()) {
             return Err(BAD_REQUEST);
         }
-        accept.write(self.connections.outbound(slot), None);
+        self.accept_upgrade(slot, &accept, None);
         let state = State::Probe(client, FrameReader::default());
         self.connections.set_state(slot, state, self.clock.now());
         Ok(None)
@@ -168,7 +168,7 @@ impl Server {
         match text {
             "2probe" if mailbox.probe.is_none_or(|probe| probe == slot) => {
                 mailbox.probe = Some(slot);
-                websocket::write_text(self.connections.outbound(slot), &["3probe"]);
+                websocket::write_text(self.connections.frame(slot), &["3probe"]);
                 self.answer_parked(client, Some(NOOP));
             }
             "5" if mailbox.probe == Some(slot) => self.change_over(slot, client),
@@ -183,9 +183,8 @@ impl Server {
         if let Some(client) = self.clients.get_mut(client) {
             client.link = Link::Socket(slot);
         }
-        let outbound = self.connections.outbound(slot);
         for message in &waiting {
-            websocket::write_text(outbound, &[message]);
+            websocket::write_text(self.connections.frame(slot), &[message]);
         }
         let now = self.clock.now();
         if let State::Probe(_, reader) = self.connections.set_state(slot, State::Lingering, now) {

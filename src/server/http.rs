@@ -27,14 +27,16 @@ impl Server {
             }
         };
         self.connections.get_mut(slot).has_said_continue = false;
-        let response = match route(&request) {
-            Route::Phoenix | Route::SocketIo | Route::Bayeux if self.stop_at.is_some() => {
-                Response::error(Status::UNAVAILABLE, "the server is stopping")
-            }
+        let response = match self.admit(&request) {
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
+            Route::Metrics => self.metrics(),
             Route::Refused(response) => response,
             Route::Phoenix => match self.upgrade_phoenix(slot, &request) {
+                Ok(()) => return used,
+                Err(response) => response,
+            },
+            Route::Echo => match self.upgrade_echo(slot, &request) {
                 Ok(()) => return used,
                 Err(response) => response,
             },
@@ -49,6 +51,18 @@ impl Server {
         };
         self.respond(slot, &request, &response);
         used
+    }
+
+    /// What a request is for, unless the chat is closed to it.
+    fn admit(&self, request: &Request<'_>) -> Route {
+        let route = route(request);
+        if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo) {
+            return route;
+        }
+        if self.stop_at.is_some() {
+            return Route::Refused(Response::error(Status::UNAVAILABLE, "the server is stopping"));
+        }
+        self.origins.check(request).map_or_else(Route::Refused, |()| route)
     }
 
     /// Lets a client go on that waits to be told before it sends a body.
@@ -81,10 +95,16 @@ impl Server {
         let version = Version::from_vsn(request.query("vsn"))
             .ok_or_else(|| Response::error(Status::BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0"))?;
         let offered = request.tokens("sec-websocket-protocol").any(|token| token == "phoenix");
-        accept.write(self.connections.outbound(slot), offered.then_some("phoenix"));
+        self.accept_upgrade(slot, &accept, offered.then_some("phoenix"));
         let phoenix = Phoenix::new(version, self.idle_timeout);
         self.new_socket(slot, Protocol::Phoenix(phoenix));
         Ok(())
+    }
+
+    /// Answers a handshake that is in order: frames follow.
+    pub(super) fn accept_upgrade(&mut self, slot: u32, accept: &Accept, subprotocol: Option<&str>) {
+        self.metrics.responses.add(101);
+        accept.write(self.connections.outbound(slot), subprotocol);
     }
 
     /// A connection has become the WebSocket of a new client.
@@ -102,18 +122,19 @@ impl Server {
 
     /// Answers a request; the wait for the next one begins.
     pub(super) fn write_response(&mut self, slot: u32, response: &Response, is_head: bool, keep_alive: bool) {
+        let Status(code, phrase) = response.status();
+        self.metrics.responses.add(code);
         response.write(self.connections.outbound(slot), is_head, keep_alive);
         if keep_alive {
             self.connections.get_mut(slot).since = self.clock.now();
         } else {
-            self.connections.linger(slot, self.clock.now());
+            let why = if code < 400 { "answered" } else { phrase };
+            self.connections.linger(slot, why, self.clock.now());
         }
     }
 
     /// Answers what is no request; the connection cannot be used after that.
     fn refuse_request(&mut self, slot: u32, status: Status) {
-        let response = Response::error(status, status.1);
-        response.write(self.connections.outbound(slot), false, false);
-        self.connections.linger(slot, self.clock.now());
+        self.write_response(slot, &Response::error(status, status.1), false, false);
     }
 }

@@ -13,6 +13,8 @@ pub enum Accepted {
     Connection(TcpStream),
     /// There was no descriptor left; the connection was told and closed.
     Refused,
+    /// The peer had given up already: the next one may be there.
+    GivenUp,
     /// Nobody is waiting.
     Nobody,
     /// No descriptor is left at all: try again later.
@@ -97,8 +99,7 @@ impl Listeners {
             Ok((stream, _)) => Accepted::Connection(stream),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
             Err(error) if is_exhausted(&error) => self.refuse_next(index),
-            // The connection was given up before it was accepted: the next one may be there.
-            Err(error) if is_of_the_peer(&error) => Accepted::Refused,
+            Err(error) if is_of_the_peer(&error) => Accepted::GivenUp,
             Err(error) => {
                 warn!("no connection can be accepted: {error}");
                 Accepted::Exhausted

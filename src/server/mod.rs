@@ -7,15 +7,19 @@
 
 mod accept;
 mod bayeux;
+mod census;
 mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod deadlines;
 mod departure;
+mod echo;
 mod engine_io;
 mod http;
 mod listeners;
 mod mailbox;
+mod metrics;
 mod polling;
 mod receive;
 mod shutdown;
@@ -33,14 +37,15 @@ use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
 use crate::app::{App, Limits};
+use crate::http::origins::Origins;
+use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
-use crate::protocols::{Outgoing, Protocol, Wake};
 
-use clients::{Clients, Link, Outbox};
-use clock::Clock;
-use connection::{Flush, State};
+use clients::Clients;
+use clock::{Clock, Heard};
+use connection::Flush;
 use connections::Connections;
 use listeners::Listeners;
 
@@ -67,12 +72,15 @@ pub struct Server {
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
     clock: Clock,
+    heard: Heard,
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
     /// Bayeux clients by clientId.
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
+    metrics: Metrics,
+    origins: Origins,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -103,11 +111,14 @@ impl Server {
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
+            heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
+            metrics: Metrics::new(),
+            origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
@@ -141,17 +152,27 @@ impl Server {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.clock.tick();
+        self.metrics.turns.end(self.clock.uptime());
         let timeout = self.timeout();
+        self.heard.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
+            Ok(()) => {
+                let count = events.iter().count();
+                self.metrics.turns.batch(count);
+                self.heard.take(count, count == BATCH, self.connections.len() + self.listeners.len() + 1);
+            }
+            // A signal, or the whole process was stopped: nobody was heard.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         self.clock.tick();
+        self.metrics.turns.begin(self.clock.uptime());
         Ok(())
     }
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
-    fn timeout(&mut self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         if self.connections.has_unread() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -159,11 +180,11 @@ impl Server {
             self.connections.next_deadline(),
             self.clients.next_wakeup(),
             self.app.next_wakeup(),
+            self.app.stats_due(),
             self.accept_retry,
             self.stop_at,
         ];
         let next = due.into_iter().flatten().min()?;
-        self.clock.tick();
         Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
     }
 
@@ -203,60 +224,6 @@ impl Server {
         }
     }
 
-    /// Does what is due by now.
-    fn run_timers(&mut self) {
-        let now = self.clock.now();
-        for slot in self.connections.expire(now) {
-            self.time_out(slot);
-        }
-        for client in self.clients.expire(now) {
-            self.wake(client);
-        }
-        if self.app.next_wakeup().is_some_and(|due| due <= now) {
-            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-            self.app.wake(now, &mut outbox);
-        }
-        if self.accept_retry.is_some_and(|due| due <= now) {
-            self.accept_retry = None;
-            self.crowded = (0..self.listeners.len()).collect();
-        }
-    }
-
-    fn time_out(&mut self, slot: u32) {
-        let connection = self.connections.get(slot);
-        let is_answered = connection.outbound.is_empty();
-        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
-            self.request_timeout(slot);
-        } else {
-            self.drop_connection(slot);
-        }
-    }
-
-    /// Lets a client's protocol do what it does by the clock.
-    fn wake(&mut self, id: ClientId) {
-        let now = self.clock.now();
-        let Some(client) = self.clients.get(id) else {
-            return;
-        };
-        let heard = match client.link {
-            // What it has sent is left unread until it has read itself: that is no silence of its.
-            Link::Socket(slot) if self.connections.get(slot).is_unread => {
-                client.heard.max(self.connections.get(slot).since)
-            }
-            _ => client.heard,
-        };
-        let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
-        match self.clients.speak(id, &mut self.connections, wake) {
-            Some(Wake::At(time)) => self.clients.wake_at(id, time),
-            Some(Wake::Answer) => {
-                self.answer_held(id);
-                self.wake(id);
-            }
-            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
-            None => {}
-        }
-    }
-
     /// Writes to each connection that has something to be told. Cutting one off may give others
     /// something to be told, which is written in the same turn.
     fn flush(&mut self) {
@@ -267,7 +234,8 @@ impl Server {
             };
             match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
-                Flush::Over => self.drop_connection(slot),
+                // One that has said good-bye has its reason.
+                Flush::Over => self.drop_connection(slot, receive::PEER_GONE),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
                 Flush::Blocked => {}
             }

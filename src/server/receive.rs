@@ -6,17 +6,21 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::Server;
 use super::clients::{Link, Outbox};
 use super::connection::State;
+use super::echo;
 use crate::command::{Command, Refusal};
 use crate::models::id::ClientId;
 use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
 use crate::websocket::{self, Message, Read, Violation};
+
+/// The peer has shut its side or reset the connection without a word.
+pub(super) const PEER_GONE: &str = "peer gone";
 
 impl Server {
     /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
     /// who talks much keeps others waiting.
     pub(super) fn read(&mut self, slot: u32, until_empty: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        match self.connections.get_mut(slot).read(&mut buffer) {
+        match self.connections.read(slot, &mut buffer) {
             Ok(Some(0)) => self.end_of_input(slot),
             Ok(Some(length)) => {
                 // After a short read the socket is empty, unless the event says that an end follows.
@@ -26,7 +30,7 @@ impl Server {
                 self.receive(slot, &mut buffer[..length]);
             }
             Ok(None) => {}
-            Err(_) => self.drop_connection(slot),
+            Err(_) => self.drop_connection(slot, PEER_GONE),
         }
         self.buffer = buffer;
     }
@@ -81,7 +85,9 @@ impl Server {
             let rest = &mut input[at..];
             let used = match connection.state {
                 State::Http => self.request(slot, rest),
-                State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => self.frame(slot, rest),
+                State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
+                    self.frame(slot, rest)
+                }
                 State::Parked(_) => 0,
                 State::Lingering => rest.len(),
             };
@@ -94,16 +100,17 @@ impl Server {
     }
 
     fn frame(&mut self, slot: u32, input: &mut [u8]) -> usize {
-        let max_message_size = self.max_message_size;
-        let connection = self.connections.get_mut(slot);
-        let (State::WebSocket(_, reader) | State::Probe(_, reader) | State::Bayeux(_, reader)) =
-            &mut connection.state
-        else {
-            return 0;
+        let (reader, max_message_size) = match &mut self.connections.get_mut(slot).state {
+            State::WebSocket(_, reader) | State::Probe(_, reader) | State::Bayeux(_, reader) => {
+                (reader, self.max_message_size)
+            }
+            State::Echo(reader) => (reader, echo::MAX_MESSAGE_SIZE),
+            State::Http | State::Parked(_) | State::Lingering => return 0,
         };
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
             Ok(Read::Frame { consumed, message }) => {
+                self.connections.traffic.frames_in += 1;
                 self.heard(slot);
                 if let Some(message) = message {
                     self.message(slot, message);
@@ -117,12 +124,12 @@ impl Server {
         }
     }
 
-    /// A frame has come: neither a client nor a socket of a Bayeux client is idle.
+    /// A frame has come: its sender is not idle.
     fn heard(&mut self, slot: u32) {
         let now = self.clock.now();
         match self.connections.get(slot).state {
             State::WebSocket(client, _) => self.clients.heard(client, now),
-            State::Bayeux(..) => self.connections.get_mut(slot).since = now,
+            State::Bayeux(..) | State::Echo(_) => self.connections.get_mut(slot).since = now,
             // A WebSocket that is only being tried has its time, however much comes over it.
             _ => {}
         }
@@ -130,19 +137,21 @@ impl Server {
 
     fn message(&mut self, slot: u32, message: Message<'_>) {
         match message {
-            Message::Ping(payload) => websocket::write_pong(self.connections.outbound(slot), payload),
+            Message::Ping(payload) => websocket::write_pong(self.connections.frame(slot), payload),
             Message::Pong => {}
             Message::Close(code) => self.answer_close(slot, code),
             Message::Text(text) => match self.connections.get(slot).state {
                 State::WebSocket(client, _) => self.text(client, &text),
                 State::Probe(client, _) => self.probe(slot, client, &text),
                 State::Bayeux(..) => self.bayeux_frame(slot, &text),
+                State::Echo(_) => self.echo_text(slot, &text),
                 _ => {}
             },
-            Message::Binary(_) => match self.connections.get(slot).state {
+            Message::Binary(data) => match self.connections.get(slot).state {
                 State::WebSocket(client, _) => self.binary(client),
                 // What does not parse is passed over.
-                State::Bayeux(..) => {}
+                State::Bayeux(..) => self.bad_input("text only"),
+                State::Echo(_) => self.echo_binary(slot, &data),
                 _ => self.fail(slot, CloseCode::Unsupported, "text only"),
             },
         }
@@ -176,7 +185,7 @@ impl Server {
             app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
         });
         if let Err(refusal) = result {
-            note(client, refusal);
+            self.note(client, refusal);
         }
         (request.ticket, result)
     }
@@ -204,14 +213,14 @@ impl Server {
     pub(super) fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
         match decoded {
             Decoded::Request(_) | Decoded::Done => {}
-            Decoded::Refused(refusal) => note(client, refusal),
+            Decoded::Refused(refusal) => self.note(client, refusal),
             Decoded::Leave => self.users_gone(client),
             Decoded::Close(code, reason) => self.close_client(client, code, reason),
         }
     }
 
     /// Closes a client because of what came from it, or did not come.
-    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &str) {
+    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
         let Some(link) = self.clients.get(client).map(|client| &client.link) else {
             return;
         };
@@ -219,24 +228,27 @@ impl Server {
         let socket = if let Link::Socket(slot) = *link { Some(slot) } else { None };
         self.dismiss(client);
         self.users_gone(client);
-        if let Some(slot) = socket {
-            self.fail(slot, code, reason);
+        match socket {
+            Some(slot) => self.fail(slot, code, reason),
+            None => self.count_bad_input(code, reason),
         }
     }
 
     /// The peer closes: its code goes back to it (RFC 6455, 5.5.1).
     fn answer_close(&mut self, slot: u32, code: Option<CloseCode>) {
         self.hang_up(slot);
-        websocket::write_close(self.connections.outbound(slot), code, "");
-        self.connections.linger(slot, self.clock.now());
+        websocket::write_close(self.connections.frame(slot), code, "");
+        self.connections.linger(slot, "closed by the peer", self.clock.now());
     }
 
     /// Closes a WebSocket because of what came over it, or did not come.
-    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &str) {
+    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
         debug!("connection {slot} is closed with {code}: {reason}");
+        self.count_bad_input(code, reason);
         self.hang_up(slot);
-        websocket::write_close(self.connections.outbound(slot), Some(code), reason);
-        self.connections.linger(slot, self.clock.now());
+        websocket::write_close(self.connections.frame(slot), Some(code), reason);
+        let why = if code == CloseCode::Normal { "client left" } else { reason };
+        self.connections.linger(slot, why, self.clock.now());
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
@@ -244,13 +256,29 @@ impl Server {
         self.hang_up(slot);
         self.connections.get_mut(slot).is_eof = true;
         if self.connections.get(slot).outbound.is_empty() {
-            self.connections.close(slot);
+            self.connections.close(slot, PEER_GONE);
         } else {
-            self.connections.linger(slot, self.clock.now());
+            self.connections.linger(slot, PEER_GONE, self.clock.now());
         }
     }
-}
 
-fn note(client: ClientId, refusal: Refusal) {
-    debug!("client {} is refused: {refusal}", client.slot);
+    /// A request is refused, of which its sender has been or will be told.
+    fn note(&mut self, client: ClientId, refusal: Refusal) {
+        debug!("client {} is refused: {refusal}", client.slot);
+        self.metrics.refusals.add(refusal);
+    }
+
+    /// A close is for bad input by its code. Other closes are no fault of what came.
+    fn count_bad_input(&mut self, code: CloseCode, reason: &'static str) {
+        use CloseCode::{Invalid, Protocol, Size, Unsupported};
+        if matches!(code, Protocol | Unsupported | Invalid | Size) {
+            self.bad_input(reason);
+        }
+    }
+
+    /// Something came that its protocol does not know.
+    pub(super) fn bad_input(&mut self, what: &'static str) {
+        debug!("bad input: {what}");
+        self.metrics.bad_input.add(what);
+    }
 }

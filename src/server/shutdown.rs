@@ -7,6 +7,9 @@ use super::Server;
 use super::connection::State;
 use crate::websocket;
 
+/// Why everybody is closed.
+const STOPPING: &str = "server is stopping";
+
 impl Server {
     /// A signal: stops accepting and tells everybody. A second one leaves at once.
     pub(super) fn stop(&mut self) {
@@ -37,15 +40,15 @@ impl Server {
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
-            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) => {
-                let outbound = self.connections.outbound(slot);
-                websocket::write_close(outbound, Some(CloseCode::Away), "server is stopping");
+            State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
+                let outbound = self.connections.frame(slot);
+                websocket::write_close(outbound, Some(CloseCode::Away), STOPPING);
             }
             State::Http if connection.outbound.is_empty() => return,
             State::Http | State::Parked(_) => {}
             State::Lingering => return,
         }
-        self.connections.linger(slot, self.clock.now());
+        self.connections.linger(slot, STOPPING, self.clock.now());
     }
 
     /// Whether the server was told to stop and all has been said.

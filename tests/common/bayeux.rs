@@ -17,14 +17,19 @@ pub fn retry() -> Value {
 
 /// Sends a batch on a fresh connection, whose answer is still to be read.
 pub fn send(server: &Server, batch: &Value) -> TcpStream {
-    let body = batch.to_string();
     let mut stream = server.connect();
+    request(&mut stream, batch);
+    stream
+}
+
+/// Sends a batch on a connection, whose answer is still to be read.
+pub fn request(stream: &mut TcpStream, batch: &Value) {
+    let body = batch.to_string();
     let length = body.len();
     let head = format!(
         "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all((head + &body).as_bytes()).unwrap();
-    stream
 }
 
 /// The answer to a batch: its replies, and the messages that came along.

@@ -2,7 +2,9 @@
 #![allow(dead_code)] // Each test file uses its own part of this.
 
 pub mod bayeux;
+pub mod metrics;
 pub mod phoenix;
+pub mod process;
 pub mod raw;
 pub mod socket_io;
 
@@ -34,7 +36,7 @@ impl Server {
     /// The server's binary, with nothing of this process's environment that would change it.
     pub fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mio-chat-server"));
-        command.env_remove("PORT").env("RUST_LOG", "debug").stdin(Stdio::null());
+        command.env_remove("PORT").env_remove("NOTIFY_SOCKET").env("RUST_LOG", "debug").stdin(Stdio::null());
         command
     }
 
@@ -62,6 +64,7 @@ impl Server {
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }

@@ -14,6 +14,16 @@ pub enum Version {
     V2,
 }
 
+impl Version {
+    /// A heartbeat whose answer nobody waits for.
+    pub fn heartbeat(self) -> &'static str {
+        match self {
+            Version::V1 => r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":null}"#,
+            Version::V2 => r#"[null,null,"phoenix","heartbeat",{}]"#,
+        }
+    }
+}
+
 /// A frame from the server; V1 frames have no join_ref.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
@@ -28,7 +38,7 @@ pub struct Frame {
 
 pub struct Phoenix {
     pub socket: WebSocket<TcpStream>,
-    version: Version,
+    pub version: Version,
     refs: u32,
 }
 
@@ -110,10 +120,7 @@ impl Phoenix {
 
     /// Sends a heartbeat whose answer nobody waits for.
     pub fn keep_alive(&mut self) {
-        self.send_text(match self.version {
-            Version::V1 => r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":null}"#,
-            Version::V2 => r#"[null,null,"phoenix","heartbeat",{}]"#,
-        });
+        self.send_text(self.version.heartbeat());
     }
 
     /// The next frame, which has to be this event of this topic; returns its payload.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::Usage;
 use crate::stats::{Sample, Stats, Times};
+use mio_chat_server::process::Usage;
 
 /// Points that a plot can show; longer runs are thinned out to them.
 const POINTS: usize = 400;

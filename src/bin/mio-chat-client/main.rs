@@ -13,7 +13,6 @@ mod messages;
 mod options;
 mod outbox;
 mod pacer;
-mod process;
 mod progress;
 mod protocols;
 mod reader;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::process::Usage;
+use mio_chat_server::process::Usage;
 
 /// Times in nanoseconds, three digits exact, up to an hour.
 pub type Times = Histogram<u64>;

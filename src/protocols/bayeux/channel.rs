@@ -33,9 +33,9 @@ impl Channel {
         }
     }
 
-    /// The channel that an event comes by.
-    pub fn of(event: &Event<'_>) -> Channel {
-        match *event {
+    /// The channel that an event comes by, if it is one that this protocol tells.
+    pub fn of(event: &Event<'_>) -> Option<Channel> {
+        Some(match *event {
             Event::Status(_) => Channel::Status,
             Event::NewChat { to: Role::Teacher, teacher, .. } => {
                 Channel::NewChat(Role::Teacher, teacher.clone())
@@ -46,7 +46,8 @@ impl Channel {
             Event::ChatReady { chat, .. } => Channel::Ready(chat),
             Event::Message { to, chat, .. } => Channel::Receive(chat, to),
             Event::ChatTerminated { to, chat } => Channel::Terminated(chat, to),
-        }
+            Event::Stats(_) => return None,
+        })
     }
 
     /// What to ask the chat before a client may hear this.

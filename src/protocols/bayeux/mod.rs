@@ -140,7 +140,7 @@ impl Bayeux {
 
     /// See [`super::Protocol::wants`].
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.subscriptions.contains(&Channel::of(event))
+        Channel::of(event).is_some_and(|channel| self.subscriptions.contains(&channel))
     }
 
     /// See [`super::Protocol::told`]. Nothing more comes in a chat that is over, and a client that never

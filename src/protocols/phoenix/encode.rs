@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::frame::Version;
-use super::topic::{CHAT, STUDENT, TEACHERS};
+use super::topic::{CHAT, STATS, STUDENT, TEACHERS};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
 use crate::protocols::Outgoing;
@@ -42,6 +42,7 @@ pub fn encode(version: Version, event: &Event<'_>, out: &mut Outgoing) {
             push(version, (CHAT, chat), ("chat:terminated", ""), "{}", out);
         }
         Event::Status(status) => push(version, (TEACHERS, ""), ("user:status", ""), &json(status), out),
+        Event::Stats(stats) => push(version, (STATS, ""), ("stats", ""), &json(stats), out),
         Event::NewChat { to, chat, teacher, student } => {
             let payload = json(&NewChat {
                 id: chat.hyphenated(),

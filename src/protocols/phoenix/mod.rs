@@ -157,9 +157,7 @@ impl Phoenix {
         index: Option<usize>,
         frame: &Frame<'_>,
     ) -> Result<Plan<'a>, Refusal> {
-        let fields = frame.fields()?;
-        let user = fields.user_id()?;
-        let membership = topic.membership(user.clone(), fields.role()?)?;
+        let (membership, command) = topic.join(&frame.fields()?)?;
         let replaced = index.map(|index| &self.joined[index].membership);
         if replaced.is_none() && self.joined.len() >= MAX_TOPICS {
             return Err(Refusal::TooManyTopics);
@@ -170,7 +168,7 @@ impl Phoenix {
             (Membership::Teachers(before), Membership::Teachers(after)) => before != after,
             _ => false,
         });
-        Ok((first.map(Membership::leave), membership.join(user), Action::Join(membership, index)))
+        Ok((first.map(Membership::leave), command, Action::Join(membership, index)))
     }
 
     /// Drops a membership that a rejoin replaces. Version 2 says so, with the reference of the earlier

@@ -5,11 +5,13 @@ use uuid::Uuid;
 use crate::command::{Command, Refusal};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
-use crate::protocols::json::chat_id;
+use crate::protocols::json::{Fields, chat_id};
 
 pub const TEACHERS: &str = "presence:teachers";
 pub const STUDENT: &str = "presence:student:";
 pub const CHAT: &str = "chats:";
+/// The server's figures, for anybody who wants to see them: this server's own topic.
+pub const STATS: &str = "server:stats";
 
 /// A topic that exists, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub enum TopicName<'a> {
     Teachers,
     Student(&'a str),
     Chat(Uuid),
+    Stats,
 }
 
 impl<'a> TopicName<'a> {
@@ -25,19 +28,30 @@ impl<'a> TopicName<'a> {
         if let Some(id) = topic.strip_prefix(CHAT) {
             return chat_id(id).map(TopicName::Chat);
         }
-        if topic == TEACHERS {
-            return Some(TopicName::Teachers);
+        match topic {
+            TEACHERS => Some(TopicName::Teachers),
+            STATS => Some(TopicName::Stats),
+            _ => topic.strip_prefix(STUDENT).filter(|id| !id.is_empty()).map(TopicName::Student),
         }
-        topic.strip_prefix(STUDENT).filter(|id| !id.is_empty()).map(TopicName::Student)
     }
 
-    /// What a user becomes by joining this topic.
-    pub fn membership(self, user: UserId, role: Role) -> Result<Membership, Refusal> {
-        match (self, role) {
-            (TopicName::Teachers, Role::Teacher) => Ok(Membership::Teachers(user)),
-            (TopicName::Student(id), Role::Student) if id == user.text() => Ok(Membership::Student(user)),
+    /// What a client becomes by joining this topic, and the command that the join stands for.
+    pub fn join(self, fields: &Fields<'_>) -> Result<(Membership, Command<'static>), Refusal> {
+        if self == TopicName::Stats {
+            return Ok((Membership::Stats, Command::WatchStats));
+        }
+        let user = fields.user_id()?;
+        match (self, fields.role()?) {
+            (TopicName::Teachers, Role::Teacher) => {
+                Ok((Membership::Teachers(user.clone()), Command::ConnectTeacher { user }))
+            }
+            (TopicName::Student(id), Role::Student) if id == user.text() => {
+                Ok((Membership::Student(user.clone()), Command::ConnectStudent { user }))
+            }
             (TopicName::Student(_), Role::Student) => Err(Refusal::WrongUser),
-            (TopicName::Chat(chat), role) => Ok(Membership::Chat(chat, role)),
+            (TopicName::Chat(chat), role) => {
+                Ok((Membership::Chat(chat, role), Command::OpenChat { chat, role, user }))
+            }
             _ => Err(Refusal::WrongRole),
         }
     }
@@ -49,6 +63,8 @@ pub enum Membership {
     Teachers(UserId),
     Student(UserId),
     Chat(Uuid, Role),
+    /// Nobody in particular.
+    Stats,
 }
 
 /// A joined topic.
@@ -65,6 +81,7 @@ impl Membership {
         match (self, topic) {
             (Membership::Chat(chat, _), TopicName::Chat(other)) => chat == other,
             (Membership::Teachers(_), TopicName::Teachers) => true,
+            (Membership::Stats, TopicName::Stats) => true,
             (Membership::Student(user), TopicName::Student(id)) => user.text() == *id,
             _ => false,
         }
@@ -80,6 +97,7 @@ impl Membership {
                 | Event::ChatTerminated { to, chat: other },
             ) => chat == other && role == to,
             (Membership::Teachers(_), Event::Status(_)) => true,
+            (Membership::Stats, Event::Stats(_)) => true,
             (Membership::Teachers(user), Event::NewChat { to: Role::Teacher, teacher, .. }) => {
                 user == *teacher
             }
@@ -90,21 +108,13 @@ impl Membership {
         }
     }
 
-    /// The command that a join stands for.
-    pub fn join<'a>(&self, user: UserId) -> Command<'a> {
-        match *self {
-            Membership::Teachers(_) => Command::ConnectTeacher { user },
-            Membership::Student(_) => Command::ConnectStudent { user },
-            Membership::Chat(chat, role) => Command::OpenChat { chat, role, user },
-        }
-    }
-
     /// The command that a leave stands for.
     pub fn leave<'a>(&self) -> Command<'a> {
         match self {
             Membership::Teachers(user) => Command::Disconnect { role: Role::Teacher, user: user.clone() },
             Membership::Student(user) => Command::Disconnect { role: Role::Student, user: user.clone() },
             &Membership::Chat(chat, role) => Command::LeaveChat { chat, role },
+            Membership::Stats => Command::UnwatchStats,
         }
     }
 }
@@ -117,6 +127,7 @@ mod tests {
     fn topics_that_exist() {
         let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
         assert_eq!(TopicName::parse("presence:teachers"), Some(TopicName::Teachers));
+        assert_eq!(TopicName::parse("server:stats"), Some(TopicName::Stats));
         assert_eq!(TopicName::parse("presence:student:7"), Some(TopicName::Student("7")));
         assert_eq!(TopicName::parse(&format!("chats:{id}")), Some(TopicName::Chat(id)));
     }

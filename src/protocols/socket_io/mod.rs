@@ -149,7 +149,7 @@ impl SocketIo {
 
     /// See [`super::Protocol::wants`]. `ready` is for the teacher alone, as in node-chat-server.
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.is_connected && !matches!(event, Event::ChatReady { to: Role::Student, .. })
+        self.is_connected && !matches!(event, Event::ChatReady { to: Role::Student, .. } | Event::Stats(_))
     }
 
     fn packet<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {

@@ -7,9 +7,9 @@ use mio::Events;
 use super::watch::{Track, Watch};
 use super::{Driver, EVENTS};
 use crate::options::Options;
-use crate::process::{Process, Usage};
 use crate::progress::Progress;
 use crate::stats::{Sample, Stats};
+use mio_chat_server::process::{Process, Usage};
 
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// How long teachers may take to hear of the end when all students have.

@@ -1,6 +1,6 @@
 //! The processes whose use of the machine is measured.
 
-use crate::process::{Process, Usage};
+use mio_chat_server::process::{Process, Usage};
 
 /// A process's use of the machine at the run's turning points.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::process::Usage;
 use crate::stats::{self, Sample, Stats};
+use mio_chat_server::process::Usage;
 
 const SECOND: Duration = Duration::from_secs(1);
 

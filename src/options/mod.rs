@@ -1,10 +1,15 @@
 //! Flags, then environment, then defaults.
 
+mod values;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+
+use crate::http::origins::Origins;
+use values::{at_least_one, duration, list, more_than_none, size};
 
 /// How the server is to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +31,8 @@ pub struct Options {
     pub max_backlog: usize,
     /// Bytes of messages that are kept for a chat in progress.
     pub chat_history: usize,
+    /// The pages that may use the server; any, if none is named.
+    pub origins: Origins,
     /// How long the connections have to close when the server stops.
     pub drain_timeout: Duration,
 }
@@ -42,6 +49,7 @@ impl Default for Options {
             max_message_size: 64 * 1024,
             max_backlog: 1024 * 1024,
             chat_history: 4 * 1024,
+            origins: Origins::default(),
             drain_timeout: Duration::from_secs(5),
         }
     }
@@ -89,6 +97,7 @@ Options:
       --max-message-size <SIZE>     Largest message taken [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
+      --allow-origin <ORIGIN>       Let in pages of ORIGIN only; repeatable [any]
       --drain-timeout <DURATION>    Time for connections to close when the server stops [5s]
   -h, --help                        Print this help
   -V, --version                     Print the version
@@ -101,7 +110,7 @@ RUST_LOG=trace each message.
 ";
 
 /// The options that take a value.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "host",
     "port",
     "students-per-teacher",
@@ -111,6 +120,7 @@ const NAMES: [&str; 10] = [
     "max-message-size",
     "max-backlog",
     "chat-history",
+    "allow-origin",
     "drain-timeout",
 ];
 
@@ -131,7 +141,8 @@ pub fn parse(
             set(&mut options, name, &value).map_err(|why| UsageError(format!("{variable}: {why}")))?;
         }
     }
-    let mut hosts = Vec::new();
+    // The values of a flag that is repeated come together, as the list that the environment would hold.
+    let mut lists = [("host", Vec::new()), ("allow-origin", Vec::new())];
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         let name = match argument {
@@ -142,21 +153,25 @@ pub fn parse(
             other => return Err(other.unexpected().into()),
         };
         let value = parser.value()?.string()?;
-        if name == "host" {
-            hosts.push(value);
-        } else {
-            set(&mut options, name, &value).map_err(|why| UsageError(format!("--{name}: {why}")))?;
-        }
-    }
-    if !hosts.is_empty() {
-        options.hosts = hosts;
+        let value = match lists.iter_mut().find(|(list, _)| *list == name) {
+            Some((_, values)) => {
+                values.push(value);
+                values.join(",")
+            }
+            None => value,
+        };
+        set(&mut options, name, &value).map_err(|why| UsageError(format!("--{name}: {why}")))?;
     }
     Ok(Invocation::Run(options))
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
     match name {
-        "host" => options.hosts = value.split(',').map(|host| host.trim().to_owned()).collect(),
+        "host" => options.hosts = list(value).map(str::to_owned).collect(),
+        "allow-origin" => {
+            options.origins = Origins::default();
+            list(value).try_for_each(|origin| options.origins.allow(origin))?;
+        }
         "port" => {
             options.port = value.parse().map_err(|_| format!("'{value}' is not a port (0 to 65535)"))?;
         }
@@ -171,51 +186,6 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         _ => {}
     }
     Ok(())
-}
-
-fn at_least_one(value: &str) -> Result<usize, String> {
-    let number = value.parse().ok().filter(|&number| number > 0);
-    number.ok_or_else(|| format!("'{value}' is not a number from 1 up"))
-}
-
-/// Refuses zero where it would refuse every client.
-fn more_than_none<T: Default + PartialEq>(value: T) -> Result<T, String> {
-    if value == T::default() { Err("must be more than 0".into()) } else { Ok(value) }
-}
-
-/// The digits of a value, and the unit behind them.
-fn split_unit(value: &str) -> (&str, &str) {
-    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
-    (&value[..digits], value[digits..].trim())
-}
-
-fn duration(value: &str, default_unit: &str) -> Result<Duration, String> {
-    let (digits, unit) = split_unit(value);
-    let millis: u64 = match if unit.is_empty() { default_unit } else { unit } {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    let day = 24 * 60 * 60 * 1000;
-    let total = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(millis));
-    let total = total.filter(|&total| millis > 0 && total <= day);
-    total
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("'{value}' is not a duration such as 50ms, 60s or 2m"))
-}
-
-fn size(value: &str) -> Result<usize, String> {
-    let (digits, unit) = split_unit(value);
-    let bytes: usize = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        _ => 0,
-    };
-    let total = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(bytes));
-    let total = total.filter(|&total| bytes > 0 && total <= 1 << 30);
-    total.ok_or_else(|| format!("'{value}' is not a size such as 65536 or 64KiB, up to 1024MiB"))
 }
 
 #[cfg(test)]
@@ -239,6 +209,15 @@ mod tests {
         assert_eq!(run(&[], &[("PORT", "5000"), ("MIO_CHAT_PORT", "6000")]).unwrap().port, 6000);
         assert_eq!(run(&["-p", "7000"], &[("PORT", "5000")]).unwrap().port, 7000);
         assert_eq!(run(&["--host", "a", "--host=b"], &[("MIO_CHAT_HOST", "c")]).unwrap().hosts, ["a", "b"]);
+        assert_eq!(run(&[], &[("MIO_CHAT_HOST", "c, d")]).unwrap().hosts, ["c", "d"]);
+    }
+
+    #[test]
+    fn origins_are_named_one_by_one_or_as_a_list() {
+        let expected = run(&["--allow-origin", "http://a", "--allow-origin", "http://b:1"], &[]).unwrap();
+        let named = [("MIO_CHAT_ALLOW_ORIGIN", "http://a,http://b:1")];
+        assert_eq!(run(&[], &named).unwrap(), expected);
+        assert!(expected.origins.are_limited() && !Options::default().origins.are_limited());
     }
 
     #[test]
@@ -275,6 +254,7 @@ mod tests {
             (&["--idle-timeout", "5h"], "--idle-timeout"),
             (&["--idle-timeout", "0"], "--idle-timeout"),
             (&["--max-backlog", "99999999999999999999"], "--max-backlog"),
+            (&["--allow-origin", "a.example"], "--allow-origin"),
         ] {
             let error = run(arguments, &[]).unwrap_err();
             assert!(error.contains(named), "{error}");

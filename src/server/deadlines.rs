@@ -1,0 +1,67 @@
+//! What is done by the clock, and by the silence of a peer.
+
+use super::Server;
+use super::clients::{Link, Outbox};
+use super::connection::State;
+use crate::models::id::ClientId;
+use crate::protocols::{Outgoing, Protocol, Wake};
+
+impl Server {
+    /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
+    pub(super) fn run_timers(&mut self) {
+        let heard = self.heard.until();
+        for slot in self.connections.expire(heard) {
+            self.time_out(slot);
+        }
+        for client in self.clients.expire(heard) {
+            self.wake(client);
+        }
+        let now = self.clock.now();
+        if self.app.next_wakeup().is_some_and(|due| due <= now) {
+            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
+            self.app.wake(now, &mut outbox);
+        }
+        if self.app.stats_due().is_some_and(|due| due <= now) {
+            self.publish_stats();
+        }
+        if self.accept_retry.is_some_and(|due| due <= now) {
+            self.accept_retry = None;
+            self.crowded = (0..self.listeners.len()).collect();
+        }
+    }
+
+    fn time_out(&mut self, slot: u32) {
+        let connection = self.connections.get(slot);
+        let is_answered = connection.outbound.is_empty();
+        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
+            self.request_timeout(slot);
+        } else {
+            self.drop_connection(slot, "timeout");
+        }
+    }
+
+    /// Lets a client's protocol do what it does by the clock.
+    fn wake(&mut self, id: ClientId) {
+        let now = self.heard.until();
+        let Some(client) = self.clients.get(id) else {
+            return;
+        };
+        let heard = match client.link {
+            // What it has sent is left unread until it has read itself: that is no silence of its.
+            Link::Socket(slot) if self.connections.get(slot).is_unread => {
+                client.heard.max(self.connections.get(slot).since)
+            }
+            _ => client.heard,
+        };
+        let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
+        match self.clients.speak(id, &mut self.connections, wake) {
+            Some(Wake::At(time)) => self.clients.wake_at(id, time),
+            Some(Wake::Answer) => {
+                self.answer_held(id);
+                self.wake(id);
+            }
+            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the server tells of itself: `/metrics` for Prometheus, and the figures for those who watch them.
+
+use super::Server;
+use super::census::Census;
+use super::clients::Outbox;
+use crate::http::response::Response;
+use crate::metrics::exposition::{self, Exposition};
+use crate::process::{Process, Usage};
+use crate::stats::{ConnectionCounts, Stats};
+
+impl Server {
+    /// All metrics as Prometheus reads them. No label has a user or a chat in it.
+    pub(super) fn metrics(&self) -> Response {
+        let mut text = Exposition::default();
+        let census = self.census();
+        self.write_connections(&mut text, &census);
+        self.write_traffic(&mut text, &census);
+        self.write_loop(&mut text);
+        self.write_chat(&mut text);
+        self.write_process(&mut text);
+        Response::new(exposition::CONTENT_TYPE, text.finish().into_bytes())
+    }
+
+    fn write_connections(&self, text: &mut Exposition, census: &Census) {
+        let metrics = &self.metrics;
+        for (name, help, kinds) in [
+            ("mio_chat_connections", "Open connections.", &census.connections),
+            (
+                "mio_chat_clients",
+                "Clients, also those that poll and are between two requests.",
+                &census.clients,
+            ),
+        ] {
+            text.family("gauge", name, help);
+            for ((protocol, transport), count) in kinds.iter() {
+                text.sample(name, &[("protocol", protocol), ("transport", transport)], count);
+            }
+        }
+        text.counter("mio_chat_accepted_total", "Connections taken in.", metrics.accepted);
+        text.tally(
+            "mio_chat_turned_away_total",
+            "Connections that there was no room for.",
+            "full",
+            &metrics.turned_away,
+        );
+        text.tally("mio_chat_closed_total", "Connections closed.", "reason", &self.connections.ended);
+        let name = "mio_chat_http_responses_total";
+        text.family("counter", name, "HTTP responses, upgrades among them.");
+        for (code, count) in metrics.responses.iter() {
+            text.sample(name, &[("code", &code.to_string())], count);
+        }
+        let name = "mio_chat_refusals_total";
+        text.family("counter", name, "Requests of clients that were refused.");
+        for (refusal, count) in metrics.refusals.iter() {
+            text.sample(name, &[("reason", refusal.reason())], count);
+        }
+        let help = "Frames and messages that are none of their protocol.";
+        text.tally("mio_chat_bad_input_total", help, "kind", &metrics.bad_input);
+    }
+
+    fn write_traffic(&self, text: &mut Exposition, census: &Census) {
+        let traffic = &self.connections.traffic;
+        text.counter("mio_chat_reads_total", "Reads from sockets.", traffic.reads);
+        text.counter("mio_chat_received_bytes_total", "Bytes read.", traffic.bytes_in);
+        text.counter("mio_chat_received_frames_total", "WebSocket frames read.", traffic.frames_in);
+        text.counter("mio_chat_writes_total", "Writes to sockets.", traffic.writes);
+        text.counter("mio_chat_sent_bytes_total", "Bytes written.", traffic.bytes_out);
+        let help = "WebSocket frames written; over the writes, how many share one.";
+        text.counter("mio_chat_sent_frames_total", help, traffic.frames_out);
+        let help = "Bytes that wait to be written, or to be asked for.";
+        text.gauge("mio_chat_backlog_bytes", help, census.backlog);
+    }
+
+    fn write_loop(&self, text: &mut Exposition) {
+        let turns = &self.metrics.turns;
+        text.counter("mio_chat_loop_turns_total", "Turns of the loop.", turns.count);
+        text.counter("mio_chat_loop_events_total", "Sockets that were ready.", turns.events);
+        let help = "The most sockets that were ready in one turn.";
+        text.gauge("mio_chat_loop_largest_batch", help, turns.largest_batch);
+        let help = "Time that the loop did not wait.";
+        text.counter("mio_chat_loop_busy_seconds_total", help, turns.busy.as_secs_f64());
+        let help = "The longest turn.";
+        text.gauge("mio_chat_loop_longest_turn_seconds", help, turns.longest.as_secs_f64());
+    }
+
+    fn write_chat(&self, text: &mut Exposition) {
+        let models = self.app.models();
+        let status = models.status();
+        text.gauge("mio_chat_teachers", "Teachers on line.", status.teachers.total);
+        let name = "mio_chat_students";
+        text.family("gauge", name, "Students who are ready, chat, or have chatted.");
+        let students = status.students;
+        for (state, count) in
+            [("waiting", students.waiting), ("chatting", students.chatting), ("finished", students.finished)]
+        {
+            text.sample(name, &[("state", state)], count);
+        }
+        let oldest = self.oldest_wait() as f64 / 1000.0;
+        text.gauge("mio_chat_oldest_wait_seconds", "How long the first in the queue has waited.", oldest);
+        text.gauge("mio_chat_chats", "Chats in progress.", status.chats.active);
+        text.counter("mio_chat_chats_finished_total", "Chats that are over.", status.chats.finished);
+        text.counter("mio_chat_messages_total", "Messages relayed.", models.chats.messages());
+        let name = "mio_chat_claims_total";
+        text.family(
+            "counter",
+            name,
+            "Claims: answered with a chat, without room at the teacher, without a student.",
+        );
+        let claims = models.claims();
+        for (result, count) in [("answered", claims.answered), ("full", claims.full), ("empty", claims.empty)]
+        {
+            text.sample(name, &[("result", result)], count);
+        }
+        let watchers = self.app.stats().watchers();
+        text.gauge("mio_chat_stats_watchers", "Clients that watch the figures.", watchers);
+    }
+
+    /// The metrics that every program has, by the names that they go by.
+    fn write_process(&self, text: &mut Exposition) {
+        let started = self.clock.started() as f64 / 1000.0;
+        text.gauge("process_start_time_seconds", "Unix time of the start.", started);
+        if let Some(usage) = usage() {
+            text.gauge("process_resident_memory_bytes", "Resident memory.", usage.resident);
+            text.counter("process_cpu_seconds_total", "CPU time.", usage.cpu.as_secs_f64());
+        }
+    }
+
+    /// Tells the figures to those who watch them.
+    pub(super) fn publish_stats(&mut self) {
+        let stats = self.stats();
+        let Server { connections, clients, app, clock, .. } = self;
+        app.publish_stats(&stats, clock.now(), &mut Outbox { connections, clients });
+    }
+
+    fn stats(&self) -> Stats {
+        let Census { connections, backlog, .. } = self.census();
+        let of = |protocol| connections.iter().filter(|((of, _), _)| *of == protocol).map(|(_, n)| n).sum();
+        let models = self.app.models();
+        Stats {
+            uptime_ms: self.clock.uptime().as_millis() as u64,
+            status: models.status(),
+            oldest_wait_ms: self.oldest_wait(),
+            messages: models.chats.messages(),
+            connections: ConnectionCounts {
+                total: connections.total(),
+                http: of("http"),
+                phoenix: of("phoenix"),
+                socket_io: of("socket.io"),
+                bayeux: of("bayeux"),
+            },
+            busy_us: self.metrics.turns.busy.as_micros() as u64,
+            backlog_bytes: backlog,
+            memory_bytes: usage().map(|usage| usage.resident),
+        }
+    }
+
+    /// Milliseconds for which the first in the queue has waited.
+    fn oldest_wait(&self) -> u64 {
+        let since = self.app.models().students.oldest_wait();
+        since.map_or(0, |since| self.clock.now().saturating_sub(since))
+    }
+}
+
+/// What this process uses, where to look costs little: the loop stands still meanwhile.
+fn usage() -> Option<Usage> {
+    if Process::CHEAP { Process::new(std::process::id()).usage() } else { None }
+}

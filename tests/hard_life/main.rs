@@ -1,0 +1,33 @@
+//! A server's hard life, over real sockets, with users who talk all the while and miss nothing.
+//!
+//! What is quick runs with every `cargo test`; the rest is ignored there: `scripts/hard-life.sh` runs all of
+//! it in release and prints the figures.
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod clock;
+mod half_open;
+mod pairs;
+mod person;
+mod stalled;
+
+use std::fmt::Display;
+
+use common::Server;
+
+/// A server that logs no arrivals: there are too many.
+fn start(arguments: &[&str]) -> Server {
+    Server::spawn(
+        Server::command()
+            .env("RUST_LOG", "error")
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(arguments),
+    )
+}
+
+/// Prints a scenario's figures as a row of the table.
+fn report(scenario: &str, tried: impl Display, survived: impl Display) {
+    println!("| {scenario} | {tried} | {survived} |");
+}

@@ -1,0 +1,147 @@
+//! `/metrics`, as a scraper sees it, after things whose number is known.
+
+mod common;
+
+use std::io::Write;
+
+use common::metrics::Metrics;
+use common::phoenix::Version::{V1, V2};
+use common::phoenix::{Phoenix, chat};
+use common::{Server, raw, wait_until};
+use serde_json::json;
+
+#[test]
+fn the_text_is_prometheus_text() {
+    let server = Server::start(&[]);
+    let (_teacher, _student, _) = chat(&server, (V1, V2), 1, 2);
+    let response = raw::request(&server, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let samples = response.body.lines().filter(|line| !line.starts_with('#'));
+    let metrics = Metrics::read(&response.body);
+    assert_eq!(metrics.0.samples.len(), samples.count(), "every sample is understood: {}", response.body);
+    for sample in &metrics.0.samples {
+        assert!(metrics.0.docs.contains_key(&sample.metric), "{} says what it is", sample.metric);
+        let is_counter = matches!(sample.value, prometheus_parse::Value::Counter(_));
+        assert_eq!(is_counter, sample.metric.ends_with("_total"), "{}", sample.metric);
+    }
+    let post = raw::request(&server, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn a_chat_is_counted() {
+    let server = Server::start(&[]);
+    let (mut teacher, mut student, topic) = chat(&server, (V1, V2), 1, 2);
+    for number in 0..10 {
+        teacher.push(&topic, "teacher:send", json!({ "number": number }));
+        student.expect(&topic, "student:receive");
+    }
+    let mut waiting = Phoenix::student(&server, V2, 3);
+    waiting.settle();
+    let metrics = Metrics::of(&server);
+    let is = |name: &str, labels: &[(&str, &str)], value: f64| {
+        assert_eq!(metrics.get(name, labels), value, "{name} {labels:?}");
+    };
+    is("mio_chat_connections", &[("protocol", "phoenix"), ("transport", "websocket")], 3.0);
+    is("mio_chat_clients", &[("protocol", "phoenix"), ("transport", "websocket")], 3.0);
+    is("mio_chat_clients", &[("protocol", "bayeux")], 0.0);
+    is("mio_chat_teachers", &[], 1.0);
+    is("mio_chat_students", &[("state", "waiting")], 1.0);
+    is("mio_chat_students", &[("state", "chatting")], 1.0);
+    is("mio_chat_chats", &[], 1.0);
+    is("mio_chat_messages_total", &[], 10.0);
+    is("mio_chat_claims_total", &[("result", "answered")], 1.0);
+    is("mio_chat_http_responses_total", &[("code", "101")], 3.0);
+    assert!(metrics.get("mio_chat_received_frames_total", &[]) >= 10.0);
+    assert!(metrics.get("mio_chat_sent_bytes_total", &[]) > metrics.get("mio_chat_sent_frames_total", &[]));
+    assert!(metrics.get("mio_chat_writes_total", &[]) > 10.0);
+    assert!(metrics.get("mio_chat_loop_busy_seconds_total", &[]) > 0.0);
+    assert!(
+        metrics.get("mio_chat_loop_longest_turn_seconds", &[])
+            <= metrics.get("mio_chat_loop_busy_seconds_total", &[])
+    );
+    #[cfg(target_os = "linux")]
+    assert!(metrics.get("process_resident_memory_bytes", &[]) > 1e6);
+}
+
+#[test]
+fn claims_are_told_apart() {
+    let server = Server::start(&["--students-per-teacher", "1"]);
+    let (mut teacher, _student, _) = chat(&server, (V2, V2), 1, 2);
+    teacher.claim(1);
+    let mut other = Phoenix::teacher(&server, V2, 9);
+    other.claim(9);
+    other.claim(9);
+    teacher.settle();
+    other.settle();
+    let metrics = Metrics::of(&server);
+    let claims = |result| metrics.get("mio_chat_claims_total", &[("result", result)]);
+    assert_eq!((claims("answered"), claims("full"), claims("empty")), (1.0, 1.0, 2.0));
+}
+
+#[test]
+fn every_connection_is_open_or_closed_for_a_reason() {
+    let server = Server::start(&["--max-message-size", "1KiB"]);
+    let (teacher, mut student, topic) = chat(&server, (V2, V2), 1, 2);
+    student.push_raw(&topic, "student:send", &format!(r#"{{"message":"{}"}}"#, "x".repeat(2000)));
+    drop(teacher);
+    let mut bad = raw::open(&server, "/ws");
+    bad.write_all(&raw::frame(0xc1, b"{}")).unwrap();
+    assert_eq!(raw::read_close(&mut bad), Some(1002));
+    let mut polite = raw::open(&server, "/ws");
+    polite.write_all(&raw::frame(0x88, &1000u16.to_be_bytes())).unwrap();
+    assert_eq!(raw::read_close(&mut polite), Some(1000));
+    let wrong = raw::request(&server, "nonsense\r\n\r\n");
+    assert_eq!(wrong.status, 400);
+    let open = raw::open(&server, "/ws");
+    drop((student, bad, polite));
+    let closed = |metrics: &Metrics, reason| metrics.get("mio_chat_closed_total", &[("reason", reason)]);
+    wait_until("all are closed", || {
+        let metrics = Metrics::of(&server);
+        let open = metrics.get("mio_chat_connections", &[]);
+        let accounted = open + metrics.get("mio_chat_closed_total", &[]);
+        assert_eq!(metrics.get("mio_chat_accepted_total", &[]), accounted);
+        // The one that is open, and the one that asks.
+        open == 2.0 && closed(&metrics, "peer gone") == 1.0
+    });
+    let metrics = Metrics::of(&server);
+    for reason in ["message too big", "reserved bits are set", "closed by the peer", "Bad Request"] {
+        assert_eq!(closed(&metrics, reason), 1.0, "{reason}");
+    }
+    for kind in ["message too big", "reserved bits are set"] {
+        assert_eq!(metrics.get("mio_chat_bad_input_total", &[("kind", kind)]), 1.0, "{kind}");
+    }
+    assert_eq!(metrics.get("mio_chat_http_responses_total", &[("code", "400")]), 1.0);
+    drop(open);
+}
+
+#[test]
+fn refusals_are_counted_by_reason_and_name_nobody() {
+    let server = Server::start(&[]);
+    let mut teacher = Phoenix::teacher(&server, V2, "secret-teacher");
+    for _ in 0..3 {
+        let chat = "chats:67e55044-10b1-426f-9247-bb680e5fe0c8";
+        teacher.refused(chat, "phx_join", json!({"userId": "secret-teacher", "role": "teacher"}));
+    }
+    teacher.refused("presence:teachers", "no:such", json!({}));
+    let metrics = Metrics::of(&server);
+    let refusals = |reason| metrics.get("mio_chat_refusals_total", &[("reason", reason)]);
+    assert_eq!((refusals("unknown chat"), refusals("unknown event")), (3.0, 1.0));
+    let text = raw::request(&server, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").body;
+    assert!(!text.contains("secret") && !text.contains("67e55044"), "{text}");
+}
+
+#[test]
+fn who_is_turned_away_is_counted() {
+    let server = Server::start(&["--max-connections", "1"]);
+    let mut kept = raw::open(&server, "/ws");
+    assert_eq!(raw::request(&server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").status, 503);
+    drop(kept.write_all(&raw::frame(0x88, b"")));
+    assert_eq!(raw::read_close(&mut kept), None);
+    drop(kept);
+    wait_until("there is room again", || {
+        raw::request(&server, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").status == 200
+    });
+    let metrics = Metrics::of(&server);
+    assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
+}
