@@ -69,10 +69,10 @@ fn stall(world: &mut World, index: usize, is_long: bool) {
     let link = world.users[index].link;
     let directions = world.random.u32(1..4);
     if directions & 1 > 0 {
-        world.links[link].up.stall(until);
+        world.links[link].up.stall(world.now, until);
     }
     if directions & 2 > 0 {
-        world.links[link].down.stall(until);
+        world.links[link].down.stall(world.now, until);
     }
     world.look_again(link, until);
     count(world, if is_long { "long stalls" } else { "stalls" });

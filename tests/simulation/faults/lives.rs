@@ -156,8 +156,8 @@ impl World {
 
     /// Nothing gets through a connection any more.
     pub fn cut(&mut self, link: LinkId) {
-        self.links[link].up.cut(&mut self.random);
-        self.links[link].down.cut(&mut self.random);
+        self.links[link].up.cut(self.now, &mut self.random);
+        self.links[link].down.cut(self.now, &mut self.random);
     }
 
     /// Something will come out of a user's connection by then.

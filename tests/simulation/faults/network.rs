@@ -60,19 +60,22 @@ impl Pipe {
         at
     }
 
-    /// Lets nothing through for a time.
-    pub fn stall(&mut self, until: Millis) {
+    /// Lets nothing through for a time. What has arrived already is there, read or not.
+    pub fn stall(&mut self, now: Millis, until: Millis) {
         self.not_before = self.not_before.max(until);
-        for (at, _) in &mut self.under_way {
+        for (at, _) in self.under_way.iter_mut().filter(|(at, _)| *at > now) {
             *at = until.max(*at);
         }
     }
 
     /// Loses all that is under way behind some byte of it, and all that is sent from now on.
-    pub fn cut(&mut self, random: &mut Rng) {
+    pub fn cut(&mut self, now: Millis, random: &mut Rng) {
         self.is_cut = true;
-        let kept = random.usize(0..=self.under_way.len());
-        self.under_way.truncate(kept);
+        let arrived = self.under_way.partition_point(|(at, _)| *at <= now);
+        if arrived == self.under_way.len() {
+            return;
+        }
+        self.under_way.truncate(random.usize(arrived + 1..=self.under_way.len()));
         if let Some((_, Piece::Bytes(last))) = self.under_way.back_mut() {
             last.truncate(random.usize(0..=last.len()));
         }
