@@ -5,8 +5,8 @@
 #   scripts/interop.sh phoenix    those named
 #
 # A family is a directory of tests/interop with the versions of its clients (package.json, and the lock
-# file), and the tests beside it: FAMILY.test.js and FAMILY_*.test.js. Needs cargo, node 20 and npm;
-# writes below target/ only.
+# file), and the tests beside it: FAMILY.test.js and FAMILY_*.test.js. The family `page` is the page in a
+# Chromium that is installed, or that CHROMIUM names. Needs cargo, node 20 and npm; writes below target/ only.
 set -euo pipefail
 shopt -s nullglob
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,8 @@
 //! HTTP/1.1 as far as this server needs it: requests in, responses out, and the WebSocket upgrade.
 
+pub mod negotiation;
 pub mod origins;
+pub mod page;
 pub mod request;
 pub mod response;
 pub mod routes;

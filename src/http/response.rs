@@ -28,24 +28,23 @@ pub struct Response {
     status: Status,
     content_type: &'static str,
     headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Vec<u8>,
+    body: Cow<'static, [u8]>,
 }
 
 impl Response {
     /// A response with a body of this media type.
-    pub fn new(content_type: &'static str, body: Vec<u8>) -> Response {
-        Response { status: Status::OK, content_type, headers: Vec::new(), body }
+    pub fn new(content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
+        Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into() }
     }
 
     /// A response with a JSON body.
     pub fn json(status: Status, body: Vec<u8>) -> Response {
-        Response { status, content_type: "application/json; charset=utf-8", headers: Vec::new(), body }
+        Response { status, ..Response::new("application/json; charset=utf-8", body) }
     }
 
     /// A response that says in a line of text what the matter is.
     pub fn error(status: Status, detail: &str) -> Response {
-        let body = format!("{detail}\n").into_bytes();
-        Response { status, content_type: "text/plain; charset=utf-8", headers: Vec::new(), body }
+        Response { status, ..Response::new("text/plain; charset=utf-8", format!("{detail}\n").into_bytes()) }
     }
 
     /// A response with a body of plain text.

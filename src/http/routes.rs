@@ -1,5 +1,6 @@
 //! Which path is what.
 
+use super::negotiation::prefers_page;
 use super::request::Request;
 use super::response::{Response, Status};
 
@@ -10,6 +11,8 @@ const MAX_LIMIT: usize = 10_000;
 /// What a request is for.
 #[derive(Debug)]
 pub enum Route {
+    /// The page for a browser.
+    Page,
     /// The rosters and chats as JSON, with at most this many rows in each list.
     Snapshot {
         limit: usize,
@@ -32,6 +35,7 @@ pub enum Route {
 /// Finds what a request is for by its path and method.
 pub fn route(request: &Request<'_>) -> Route {
     let route = match request.path {
+        "/" if prefers_page(request) => Route::Page,
         "/" => snapshot(request),
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
@@ -46,7 +50,8 @@ pub fn route(request: &Request<'_>) -> Route {
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        ("HEAD", Route::Snapshot { .. } | Route::Health | Route::Metrics | Route::Refused(_)) => route,
+        ("HEAD", Route::Page | Route::Snapshot { .. } | Route::Health | Route::Metrics) => route,
+        ("HEAD", Route::Refused(_)) => route,
         (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
         _ => not_allowed("GET, HEAD"),
     }

@@ -3,6 +3,7 @@
 use super::Server;
 use super::clients::Link;
 use super::connection::State;
+use crate::http::page;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
@@ -28,6 +29,7 @@ impl Server {
         };
         self.connections.get_mut(slot).has_said_continue = false;
         let response = match self.admit(&request) {
+            Route::Page => page::response(),
             Route::Snapshot { limit } => self.snapshot(limit),
             Route::Health => self.health(),
             Route::Metrics => self.metrics(),
@@ -80,7 +82,8 @@ impl Server {
 
     fn snapshot(&self, limit: usize) -> Response {
         // Plain structs, for which serde_json has no error.
-        Response::json(Status::OK, serde_json::to_vec(&self.app.snapshot(limit)).unwrap_or_default())
+        let body = serde_json::to_vec(&self.app.snapshot(limit)).unwrap_or_default();
+        Response::json(Status::OK, body).with("Vary", "Accept")
     }
 
     fn health(&self) -> Response {
