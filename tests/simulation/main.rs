@@ -36,12 +36,12 @@ fn faults_of_some_are_not_the_trouble_of_others() {
     let hours = number("SIMULATION_HOURS").unwrap_or(1);
     let mut total = faults::Figures::default();
     for seed in seeds(2) {
-        total += faults::run(seed, hours);
+        total += faults::run(seed, 60 * hours);
     }
     println!("in all\n{total}");
 }
 
 #[test]
 fn a_seed_repeats_its_run() {
-    assert_eq!(faults::run(7, 1), faults::run(7, 1));
+    assert_eq!(faults::run(7, 10), faults::run(7, 10));
 }

@@ -23,13 +23,13 @@ mod world;
 pub use figures::Figures;
 use world::World;
 
-const HOUR: u64 = 3_600_000;
+const MINUTE: u64 = 60_000;
 
-/// Lives through so many hours, then lets everybody go.
-pub fn run(seed: u64, hours: u64) -> Figures {
+/// Lives through so many minutes in which the server runs, then lets everybody go.
+pub fn run(seed: u64, minutes: u64) -> Figures {
     println!("seed {seed}");
     let mut world = World::new(seed);
-    world.run(hours * HOUR);
+    world.run(minutes * MINUTE);
     world.finish();
     let figures = world.figures();
     println!("{figures}");
