@@ -39,6 +39,8 @@ fn faults_of_some_are_not_the_trouble_of_others() {
         total += faults::run(seed, 60 * hours);
     }
     println!("in all\n{total}");
+    let has_seen_it_all = total.healthy_chats > 0 && total.timeouts > 0 && total.nonsense_closed > 0;
+    assert!(has_seen_it_all, "the run went nowhere");
 }
 
 #[test]
