@@ -1,19 +1,26 @@
-//! What the server's process costs, as /proc has it.
+//! What the server's process costs.
 
 use std::fs;
 use std::path::PathBuf;
 
+use mio_chat_server::process::{Process, Usage};
+
 use super::Server;
 
 impl Server {
-    /// What the process holds in memory, in bytes; 0 where this cannot be read.
+    /// What the process holds in memory, in bytes.
     pub fn memory(&self) -> usize {
-        self.memory_line("VmRSS:")
+        self.usage().resident as usize
     }
 
     /// The most that it ever held.
     pub fn peak_memory(&self) -> usize {
-        self.memory_line("VmHWM:")
+        self.usage().peak as usize
+    }
+
+    /// Seconds of CPU that the process has used.
+    pub fn cpu(&self) -> f64 {
+        self.usage().cpu.as_secs_f64()
     }
 
     /// How many descriptors are open; 0 where this cannot be read.
@@ -21,25 +28,13 @@ impl Server {
         fs::read_dir(self.proc("fd")).map_or(0, |entries| entries.count())
     }
 
-    /// Seconds of CPU that the process has used.
-    pub fn cpu(&self) -> f64 {
-        // In clock ticks of a hundredth of a second, behind the name in brackets.
-        const USER_AND_SYSTEM: std::ops::Range<usize> = 11..13;
-        let stat = fs::read_to_string(self.proc("stat")).unwrap_or_default();
-        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = fields.get(USER_AND_SYSTEM).unwrap_or_default().iter();
-        ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-    }
-
     /// Whether a signal has stopped the process.
     pub fn is_stopped(&self) -> bool {
         fs::read_to_string(self.proc("stat")).unwrap().rsplit(") ").next().unwrap().starts_with('T')
     }
 
-    fn memory_line(&self, name: &str) -> usize {
-        let status = fs::read_to_string(self.proc("status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    fn usage(&self) -> Usage {
+        Process::new(self.child.id()).usage().expect("the server runs")
     }
 
     fn proc(&self, file: &str) -> PathBuf {
