@@ -10,6 +10,8 @@ use common::phoenix::{Phoenix, chat};
 use common::{Server, raw, wait_until};
 use serde_json::json;
 
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
 #[test]
 fn the_text_is_prometheus_text() {
     let server = Server::start(&[]);
@@ -144,4 +146,40 @@ fn who_is_turned_away_is_counted() {
     });
     let metrics = Metrics::of(&server);
     assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
+}
+
+/// Whoever closes and whoever asks are dealt with in the same turn, at whose end the slot is freed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_is_not_open_and_closed_at_once() {
+    let server = Server::start(&[]);
+    let mut asking = server.connect();
+    asking.write_all(SCRAPE).unwrap();
+    raw::read_response(&mut asking);
+    let leaving = raw::open(&server, "/ws");
+    server.signal("STOP");
+    wait_until("the server is stopped", || server.is_stopped());
+    drop(leaving);
+    asking.write_all(SCRAPE).unwrap();
+    server.signal("CONT");
+    let metrics = Metrics::read(&raw::read_response(&mut asking).body);
+    assert_eq!(metrics.get("mio_chat_closed_total", &[]), 1.0);
+    assert_eq!(metrics.get("mio_chat_connections", &[]), 1.0);
+}
+
+#[test]
+fn what_a_turn_is_about_to_write_is_no_backlog() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    raw::read_response(&mut stream);
+    let metrics = Metrics::read(&raw::read_response(&mut stream).body);
+    assert_eq!(metrics.get("mio_chat_backlog_bytes", &[]), 0.0);
+
+    let mut slow = server.connect();
+    slow.set_nonblocking(true).unwrap();
+    while slow.write(SCRAPE).is_ok() {}
+    wait_until("what the kernel did not take is one", || {
+        Metrics::of(&server).get("mio_chat_backlog_bytes", &[]) > 0.0
+    });
 }
