@@ -183,3 +183,20 @@ fn what_a_turn_is_about_to_write_is_no_backlog() {
         Metrics::of(&server).get("mio_chat_backlog_bytes", &[]) > 0.0
     });
 }
+
+#[test]
+fn a_bad_request_is_logged_and_counted() {
+    let server = Server::start(&[]);
+    for (request, code) in [
+        ("nonsense", 400),
+        ("GET /nothing HTTP/1.1\r\nHost: x", 404),
+        ("PUT /ws HTTP/1.1\r\nHost: x", 405),
+        ("GET /ws HTTP/1.1\r\nHost: x", 426),
+    ] {
+        assert_eq!(raw::request(&server, format!("{request}\r\n\r\n")).status, code);
+        wait_until("it is logged", || server.log().contains(&format!("is answered with {code}")));
+        let count = Metrics::of(&server).get("mio_chat_http_responses_total", &[("code", &code.to_string())]);
+        assert_eq!(count, 1.0, "{request}");
+    }
+    assert!(!server.log().contains("is answered with 200"), "what is in order is not logged");
+}
