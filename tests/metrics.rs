@@ -7,7 +7,7 @@ use std::io::Write;
 use common::metrics::Metrics;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::{Phoenix, chat};
-use common::{Server, raw, wait_until};
+use common::{Server, bayeux, raw, wait_until};
 use serde_json::json;
 
 const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -199,4 +199,18 @@ fn a_bad_request_is_logged_and_counted() {
         assert_eq!(count, 1.0, "{request}");
     }
     assert!(!server.log().contains("is answered with 200"), "what is in order is not logged");
+}
+
+#[test]
+fn bayeux_messages_are_refused_for_reasons_of_their_own() {
+    let server = Server::start(&[]);
+    let client = bayeux::handshake(&server);
+    let mut unsubscribe = bayeux::subscribe(&client, "/no/such");
+    unsubscribe["channel"] = json!("/meta/unsubscribe");
+    bayeux::error(&server, unsubscribe);
+    bayeux::error(&server, bayeux::publish(&client, "/presence/student/connect", json!({})));
+    let metrics = Metrics::of(&server);
+    for reason in ["unmatched topic", "missing or invalid userId"] {
+        assert_eq!(metrics.get("mio_chat_refusals_total", &[("reason", reason)]), 1.0, "{reason}");
+    }
 }
