@@ -37,7 +37,17 @@ fn revision_4_is_pinged_and_has_to_answer() {
     assert_eq!(wake(&mut session, 0, 25_000), (vec!["2".to_owned()], at(45_000)));
     // The pong came: the next ping is 25 s after the last.
     assert_eq!(wake(&mut session, 25_100, 45_000), (vec![], at(50_000)));
-    assert_eq!(wake(&mut session, 25_100, 50_000), (vec!["2".to_owned()], at(70_100)));
-    let (said, end) = wake(&mut session, 25_100, 70_100);
+    assert_eq!(wake(&mut session, 25_100, 50_000), (vec!["2".to_owned()], at(70_000)));
+    let (said, end) = wake(&mut session, 25_100, 70_000);
+    assert!(said.is_empty() && matches!(end, Wake::Close(..)), "{said:?} {end:?}");
+}
+
+#[test]
+fn a_ping_that_goes_out_late_is_given_its_time() {
+    let mut session = SocketIo::new(Revision::V4, 1, BEGIN);
+    // Nothing was said since 24 s, and the process was stopped until 70 s: nobody has asked the client.
+    assert_eq!(wake(&mut session, 24_000, 70_000), (vec!["2".to_owned()], at(90_000)));
+    assert_eq!(wake(&mut session, 24_000, 89_999), (vec![], at(90_000)));
+    let (said, end) = wake(&mut session, 24_000, 90_000);
     assert!(said.is_empty() && matches!(end, Wake::Close(..)), "{said:?} {end:?}");
 }

@@ -1,12 +1,15 @@
 //! Time that passes without the server, and clocks that are set.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::common::raw::{Answer, answers, frame, heartbeat, open};
-use crate::common::wait_until;
+use crate::common::raw::{Answer, answers, frame, heartbeat, open, read_close, request};
+use crate::common::{Server, wait_until};
 use crate::pairs::Pairs;
 
 /// The server is stopped for longer than anybody may be silent, and all of so many clients speak meanwhile.
@@ -41,4 +44,52 @@ fn who_spoke_while_the_server_was_stopped_is_not_taken_for_silent() {
 #[ignore = "thousands of connections"]
 fn thousands_who_spoke_while_the_server_was_stopped_are_not_taken_for_silent() {
     everybody_who_spoke_while_the_server_was_stopped_stays(3000);
+}
+
+/// The year that the server believes it is.
+fn year(server: &Server) -> u32 {
+    let response = request(server, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let date = response.header("date").expect("a date");
+    date.split(' ').nth(3).and_then(|year| year.parse().ok()).unwrap_or_else(|| panic!("{date}"))
+}
+
+/// What libfaketime is preloaded by, where it is installed.
+fn library() -> Option<String> {
+    let output = Command::new("faketime").args(["-f", "+0", "sh", "-c", "echo $LD_PRELOAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[test]
+#[ignore = "needs faketime"]
+fn setting_the_system_s_clock_moves_no_deadline() {
+    let Some(library) = library() else {
+        return println!("faketime is not installed: the system's clock is not set");
+    };
+    let offset = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hard-life-clock");
+    fs::write(&offset, "+0").unwrap();
+    let server = Server::spawn(
+        Server::command()
+            .args(["--host", "127.0.0.1", "--port", "0", "--idle-timeout", "1s"])
+            .envs([("RUST_LOG", "error"), ("LD_PRELOAD", &library), ("FAKETIME_NO_CACHE", "1")])
+            .envs([("DONT_FAKE_MONOTONIC", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")])
+            .env("FAKETIME_TIMESTAMP_FILE", &offset),
+    );
+    let pairs = Pairs::start(&server);
+    let now = year(&server);
+    let jumps = [("+3650d", 10), ("-3650d", -10), ("+0", 0), ("+18250d", 50), ("+0", 0)];
+    for (jump, years) in jumps {
+        fs::write(&offset, jump).unwrap();
+        let there = year(&server);
+        assert!(there.abs_diff(now.saturating_add_signed(years)) <= 1, "{jump}: {there}");
+        // Who is silent has its second and no more or less; those who talk talk on.
+        let mut silent = open(&server, "/ws");
+        let begin = Instant::now();
+        assert_eq!(read_close(&mut silent), Some(1001));
+        assert!(begin.elapsed() > Duration::from_millis(900), "the clock took its time away");
+    }
+    crate::report(
+        "system clock set",
+        format!("{} jumps, by up to 50 years forward and 10 back", jumps.len()),
+        format!("nobody closed but who was silent, a second later each; {}", pairs.finish()),
+    );
 }

@@ -7,18 +7,27 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arrivals;
+mod bayeux;
+mod churn;
 mod clock;
+mod descriptors;
 mod half_open;
 mod pairs;
 mod person;
+mod sigterm;
+mod slow_loris;
 mod stalled;
+mod status_storm;
+mod visitor;
 
 use std::fmt::Display;
 
 use common::Server;
 
-/// A server that logs no arrivals: there are too many.
+/// A server that logs no arrivals: there are too many. So many that this process needs all descriptors it may have.
 fn start(arguments: &[&str]) -> Server {
+    rlimit::increase_nofile_limit(u64::MAX).expect("the limit can be raised");
     Server::spawn(
         Server::command()
             .env("RUST_LOG", "error")

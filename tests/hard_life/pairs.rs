@@ -41,7 +41,6 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 /// Chats that go on until they are told to finish.
 pub struct Pairs {
     stop: Arc<AtomicBool>,
-    heart: JoinHandle<()>,
     threads: Vec<JoinHandle<(u64, Duration)>>,
 }
 
@@ -57,21 +56,18 @@ impl Pairs {
     /// All pairs, each on a thread of its own. Nobody else may be waiting in the queue.
     pub fn start(server: &Server) -> Pairs {
         let stop = Arc::new(AtomicBool::new(false));
-        let pairs =
-            PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| meet(server, ways, id)).collect::<Vec<_>>();
-        let beats =
-            pairs.iter().flat_map(|(teacher, student)| [heartbeat(teacher), heartbeat(student)]).flatten();
-        let beats = beats.collect::<Vec<_>>();
-        let heart = thread::spawn({
+        let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| {
+            let (teacher, student) = meet(server, ways, id);
             let stop = stop.clone();
-            move || beat(beats, &stop)
+            thread::spawn(move || {
+                let beats = [&teacher, &student].into_iter().filter_map(heartbeat).collect();
+                thread::scope(|scope| {
+                    scope.spawn(|| beat(beats, &stop));
+                    talk(teacher, student, &stop)
+                })
+            })
         });
-        let talk = |(teacher, student)| {
-            let stop = stop.clone();
-            thread::spawn(move || talk(teacher, student, &stop))
-        };
-        let threads = pairs.into_iter().map(talk).collect();
-        Pairs { stop, heart, threads }
+        Pairs { threads: threads.collect(), stop }
     }
 
     /// Ends the chats. Fails if a message was lost, came twice or out of order.
@@ -83,7 +79,6 @@ impl Pairs {
             talk.messages += messages;
             talk.slowest = talk.slowest.max(slowest);
         }
-        self.heart.join().unwrap_or_else(|panic| resume_unwind(panic));
         talk
     }
 }
@@ -91,7 +86,7 @@ impl Pairs {
 impl fmt::Display for Talk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Talk { pairs, messages, slowest } = self;
-        write!(f, "{pairs} pairs: {messages} messages, each once and in order, {slowest:.0?} at the slowest")
+        write!(f, "{pairs} pairs: {messages} messages, each once and in order, {slowest:.1?} at the slowest")
     }
 }
 

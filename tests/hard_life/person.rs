@@ -1,10 +1,10 @@
 //! A teacher or a student, who does the same over any protocol.
 
-use std::collections::VecDeque;
-use std::net::TcpStream;
+use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::bayeux::{Bayeux, Link};
 use crate::common::Server;
 use crate::common::bayeux::{self, connect, publish, subscribe};
 use crate::common::phoenix::{Phoenix, Version};
@@ -37,23 +37,6 @@ pub enum Line {
     Bayeux(Bayeux),
 }
 
-/// A Bayeux client that keeps its connections, and what has come for it.
-pub struct Bayeux {
-    pub id: String,
-    pub link: Link,
-    inbox: VecDeque<Value>,
-    sent: u64,
-}
-
-pub enum Link {
-    Socket(Box<bayeux::Socket>),
-    /// For the connects, which are held, and for what is said meanwhile.
-    Polling {
-        get: TcpStream,
-        post: TcpStream,
-    },
-}
-
 pub struct Person {
     pub role: &'static str,
     pub id: u64,
@@ -71,8 +54,20 @@ pub enum Event {
     End,
     /// Something that was sent cannot be.
     Refused(String),
-    /// A status, an acknowledgement and whatever else does not matter here.
+    Status(Value),
+    /// An acknowledgement and whatever else does not matter here.
     Other,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Phoenix(version) => write!(f, "Phoenix {version:?}"),
+            Way::SocketIo(revision, transport) => write!(f, "Engine.IO {revision} {transport:?}"),
+            Way::BayeuxSocket => write!(f, "Bayeux WebSocket"),
+            Way::BayeuxPolling => write!(f, "Bayeux long-polling"),
+        }
+    }
 }
 
 impl Way {
@@ -171,9 +166,16 @@ impl Person {
     pub fn hear(&mut self, number: u64) {
         loop {
             match self.next() {
-                Event::Other => {}
+                Event::Other | Event::Status(_) => {}
                 event => return assert_eq!(event, Event::Message(number), "{} {}", self.role, self.id),
             }
+        }
+    }
+
+    /// A teacher on Bayeux hears of statuses once this is asked for; on other protocols all teachers do.
+    pub fn subscribe_to_status(&mut self) {
+        if let Line::Bayeux(client) = &mut self.line {
+            client.ok(subscribe(&client.id, "/presence/status"));
         }
     }
 
@@ -229,8 +231,14 @@ impl Person {
 
     /// Takes leave of the server, as far as closing the connection does not say it.
     pub fn leave(mut self) {
-        if let Line::Bayeux(client) = &mut self.line {
-            client.ok(json!({"channel": "/meta/disconnect", "clientId": client.id, "id": "d"}));
+        match &mut self.line {
+            Line::Bayeux(client) => {
+                client.ok(json!({"channel": "/meta/disconnect", "clientId": client.id}));
+            }
+            Line::SocketIo(SocketIo { link: socket_io::Link::Polling(session), .. }) => {
+                session.post_ok(&["1"])
+            }
+            _ => {}
         }
     }
 }
@@ -241,6 +249,9 @@ fn event(name: &str, payload: &Value) -> Event {
         // Bayeux has the chat's id in the channels only.
         let id = payload["id"].as_str().or_else(|| payload["sendChannel"].as_str()?.split('/').nth(2));
         return id.map_or(Event::Other, |id| Event::NewChat(id.to_owned()));
+    }
+    if name.ends_with(":status") && payload.is_object() {
+        return Event::Status(payload.clone());
     }
     if name.ends_with(":receive") {
         return Event::Message(payload["number"].as_u64().expect("a number"));
@@ -261,91 +272,4 @@ fn next_of_socket_io(client: &mut SocketIo) -> Event {
         return Event::Refused(packet);
     }
     event(arguments[0].as_str().expect("a name"), &arguments[1])
-}
-
-impl Bayeux {
-    /// A client with a user who is on line, and hears of new chats.
-    fn user(server: &Server, is_socket: bool, role: &str, id: u64) -> Bayeux {
-        let handshake = json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}]);
-        let (reply, link) = if is_socket {
-            let mut socket = bayeux::Socket::open(server);
-            socket.send(handshake);
-            (socket.next(), Link::Socket(Box::new(socket)))
-        } else {
-            let (get, mut post) = (server.connect(), server.connect());
-            bayeux::request(&mut post, &handshake);
-            (bayeux::answer(&mut post), Link::Polling { get, post })
-        };
-        let client = reply[0]["clientId"].as_str().expect("a clientId").to_owned();
-        let mut bayeux = Bayeux { id: client, link, inbox: VecDeque::new(), sent: 0 };
-        if let Link::Socket(socket) = &mut bayeux.link {
-            socket.send(json!([connect(&bayeux.id, "websocket")]));
-        }
-        bayeux.ok(subscribe(&bayeux.id, &format!("/presence/new_chat/{role}/{id}")));
-        bayeux.ok(publish(
-            &bayeux.id,
-            &format!("/presence/{role}/connect"),
-            json!({"userId": id, "role": role}),
-        ));
-        bayeux
-    }
-
-    /// Sends a message and waits until it is acknowledged.
-    fn ok(&mut self, message: Value) {
-        let id = self.send(message);
-        loop {
-            if let Some(answer) = self.inbox.iter().find(|message| message["id"] == id) {
-                return assert_eq!(answer["successful"], true, "{answer}");
-            }
-            self.receive();
-        }
-    }
-
-    /// Sends a message under an id of its own.
-    fn send(&mut self, mut message: Value) -> Value {
-        self.sent += 1;
-        message["id"] = json!(self.sent);
-        match &mut self.link {
-            Link::Socket(socket) => socket.send(json!([message])),
-            Link::Polling { post, .. } => {
-                bayeux::request(post, &json!([message]));
-                let answer = bayeux::answer(post);
-                self.take(answer);
-            }
-        }
-        message["id"].take()
-    }
-
-    fn next(&mut self) -> Value {
-        loop {
-            if let Some(message) = self.inbox.pop_front() {
-                return message;
-            }
-            self.receive();
-        }
-    }
-
-    /// Waits for what comes next.
-    fn receive(&mut self) {
-        let messages = match &mut self.link {
-            Link::Socket(socket) => socket.next(),
-            Link::Polling { get, .. } => {
-                bayeux::request(get, &json!([connect(&self.id, "long-polling")]));
-                bayeux::answer(get)
-            }
-        };
-        self.take(messages);
-    }
-
-    fn take(&mut self, messages: Value) {
-        let Value::Array(messages) = messages else { panic!("not a batch: {messages}") };
-        for message in messages {
-            if let Link::Socket(socket) = &mut self.link
-                && message["channel"] == "/meta/connect"
-            {
-                socket.send(json!([connect(&self.id, "websocket")]));
-            }
-            self.inbox.push_back(message);
-        }
-    }
 }

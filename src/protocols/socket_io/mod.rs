@@ -131,18 +131,20 @@ impl SocketIo {
 
     /// See [`super::Protocol::wake`].
     pub fn wake(&mut self, heard: Millis, now: Millis, out: &mut Outgoing) -> Wake {
-        let deadline = heard + PING_INTERVAL + self.revision.ping_timeout();
-        if deadline <= now {
-            return Wake::Close(CloseCode::Away, "ping timeout");
-        }
-        if self.revision == Revision::V3 {
-            return Wake::At(deadline);
-        }
-        if self.next_ping <= now {
-            out(&["2"]);
-            self.next_ping = now + PING_INTERVAL;
-        }
-        Wake::At(deadline.min(self.next_ping))
+        let timeout = self.revision.ping_timeout();
+        let pinged = self.next_ping - PING_INTERVAL;
+        // The time to answer begins with the ping, which is late if the process did not run meanwhile.
+        let deadline = match self.revision {
+            Revision::V3 => heard + PING_INTERVAL + timeout,
+            Revision::V4 if pinged > heard => pinged + timeout,
+            Revision::V4 if self.next_ping > now => return Wake::At(self.next_ping),
+            Revision::V4 => {
+                out(&["2"]);
+                self.next_ping = now + PING_INTERVAL;
+                now + timeout
+            }
+        };
+        if deadline > now { Wake::At(deadline) } else { Wake::Close(CloseCode::Away, "ping timeout") }
     }
 
     /// See [`super::Protocol::wants`]. `ready` is for the teacher alone, as in node-chat-server.
