@@ -7,8 +7,10 @@ use std::io::Write;
 use common::metrics::Metrics;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::{Phoenix, chat};
-use common::{Server, raw, wait_until};
+use common::{Server, bayeux, raw, wait_until};
 use serde_json::json;
+
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
 fn the_text_is_prometheus_text() {
@@ -144,4 +146,89 @@ fn who_is_turned_away_is_counted() {
     });
     let metrics = Metrics::of(&server);
     assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
+}
+
+/// Whoever closes and whoever asks are dealt with in the same turn, at whose end the slot is freed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_is_not_open_and_closed_at_once() {
+    let server = Server::start(&[]);
+    let mut asking = server.connect();
+    asking.write_all(SCRAPE).unwrap();
+    raw::read_response(&mut asking);
+    let leaving = raw::open(&server, "/ws");
+    server.signal("STOP");
+    wait_until("the server is stopped", || server.is_stopped());
+    drop(leaving);
+    asking.write_all(SCRAPE).unwrap();
+    server.signal("CONT");
+    let metrics = Metrics::read(&raw::read_response(&mut asking).body);
+    assert_eq!(metrics.get("mio_chat_closed_total", &[]), 1.0);
+    assert_eq!(metrics.get("mio_chat_connections", &[]), 1.0);
+}
+
+#[test]
+fn what_a_turn_is_about_to_write_is_no_backlog() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    raw::read_response(&mut stream);
+    let metrics = Metrics::read(&raw::read_response(&mut stream).body);
+    assert_eq!(metrics.get("mio_chat_backlog_bytes", &[]), 0.0);
+
+    let mut slow = server.connect();
+    slow.set_nonblocking(true).unwrap();
+    while slow.write(SCRAPE).is_ok() {}
+    wait_until("what the kernel did not take is one", || {
+        Metrics::of(&server).get("mio_chat_backlog_bytes", &[]) > 0.0
+    });
+}
+
+#[test]
+fn a_bad_request_is_logged_and_counted() {
+    let server = Server::start(&[]);
+    for (request, code) in [
+        ("nonsense", 400),
+        ("GET /nothing HTTP/1.1\r\nHost: x", 404),
+        ("PUT /ws HTTP/1.1\r\nHost: x", 405),
+        ("GET /ws HTTP/1.1\r\nHost: x", 426),
+    ] {
+        assert_eq!(raw::request(&server, format!("{request}\r\n\r\n")).status, code);
+        wait_until("it is logged", || server.log().contains(&format!("is answered with {code}")));
+        let count = Metrics::of(&server).get("mio_chat_http_responses_total", &[("code", &code.to_string())]);
+        assert_eq!(count, 1.0, "{request}");
+    }
+    assert!(!server.log().contains("is answered with 200"), "what is in order is not logged");
+}
+
+#[test]
+fn bayeux_messages_are_refused_for_reasons_of_their_own() {
+    let server = Server::start(&[]);
+    let client = bayeux::handshake(&server);
+    let mut unsubscribe = bayeux::subscribe(&client, "/no/such");
+    unsubscribe["channel"] = json!("/meta/unsubscribe");
+    bayeux::error(&server, unsubscribe);
+    bayeux::error(&server, bayeux::publish(&client, "/presence/student/connect", json!({})));
+    let metrics = Metrics::of(&server);
+    for reason in ["unmatched topic", "missing or invalid userId"] {
+        assert_eq!(metrics.get("mio_chat_refusals_total", &[("reason", reason)]), 1.0, "{reason}");
+    }
+}
+
+#[test]
+fn a_client_without_room_is_no_bad_input() {
+    let server = Server::start(&["--max-connections", "2"]);
+    let mut stream = server.connect();
+    let handshake = json!([{
+        "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
+    }]);
+    for number in 0..5 {
+        bayeux::request(&mut stream, &handshake);
+        assert_eq!(bayeux::answer(&mut stream)[0]["successful"], number < 4);
+    }
+    stream.write_all(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(raw::read_response(&mut stream).status, 503);
+    let metrics = Metrics::of(&server);
+    assert_eq!(metrics.get("mio_chat_turned_away_total", &[("full", "clients")]), 2.0);
+    assert_eq!(metrics.get("mio_chat_bad_input_total", &[]), 0.0);
 }

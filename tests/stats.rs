@@ -76,3 +76,18 @@ fn who_leaves_or_goes_is_told_no_more() {
     }
     leaver.settle();
 }
+
+#[test]
+fn somebody_who_joins_again_and_again_has_nobody_flooded() {
+    let server = Server::start(&[]);
+    let mut watcher = watcher(&server, V2);
+    let mut restless = Phoenix::connect(&server, V2);
+    for _ in 0..200 {
+        restless.push(TOPIC, "phx_join", json!({}));
+        while restless.next().event != "phx_reply" {}
+    }
+    let told = std::iter::repeat_with(|| watcher.expect(TOPIC, "stats")["uptime_ms"].as_u64().unwrap());
+    let told: Vec<_> = told.take(4).collect();
+    // By the server's own clock.
+    assert!(told.is_sorted_by(|before, after| before + 100 <= *after), "{told:?}");
+}

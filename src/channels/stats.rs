@@ -9,19 +9,24 @@ use crate::stats::Stats;
 
 /// How often the figures are told, in milliseconds.
 const INTERVAL: Millis = 1000;
+/// How soon they may be told again because somebody has joined.
+const SHORTEST_INTERVAL: Millis = 100;
 
 /// The clients that watch the figures. As long as there are none, nothing is due and nothing is counted.
 #[derive(Debug, Default)]
 pub struct StatsBoard {
     watchers: HashSet<ClientId>,
     due: Option<Millis>,
+    soonest: Millis,
 }
 
 impl StatsBoard {
-    /// A client watches from now on, and is told at once.
+    /// A client watches from now on, and is told at once. So is everybody, which must not be as often as one
+    /// client likes to join.
     pub fn watch(&mut self, client: ClientId, now: Millis) {
         self.watchers.insert(client);
-        self.due = Some(now);
+        let soonest = now.max(self.soonest);
+        self.due = Some(self.due.map_or(soonest, |due| due.min(soonest)));
     }
 
     /// A client watches no longer.
@@ -40,6 +45,7 @@ impl StatsBoard {
     /// Tells the figures to everybody who watches.
     pub fn publish(&mut self, stats: &Stats, now: Millis, out: &mut dyn Deliver) {
         self.due = Some(now + INTERVAL);
+        self.soonest = now + SHORTEST_INTERVAL;
         out.broadcast(&mut self.watchers.iter().copied(), &Event::Stats(stats));
     }
 

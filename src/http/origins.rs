@@ -11,8 +11,15 @@ impl Origins {
     /// Names an origin as browsers send it, such as `https://chat.example` or `null`. The error says what is
     /// wrong with it.
     pub fn allow(&mut self, origin: &str) -> Result<(), String> {
-        let host = origin.split_once("://").map_or("", |(_, host)| host);
-        let is_origin = !host.is_empty() && !host.contains(|c: char| "/?#,*@ ".contains(c));
+        let (scheme, host) = origin.split_once("://").unwrap_or_default();
+        // A port that is the scheme's own is not sent, and other alphabets are sent as `xn--`.
+        let is_default = matches!(
+            (scheme, host.rsplit_once(':')),
+            ("http", Some((_, "80"))) | ("https", Some((_, "443")))
+        );
+        let is_whole = !scheme.is_empty() && !host.is_empty();
+        let is_clean = origin.is_ascii() && !host.contains(|c: char| "/?#,*@ ".contains(c));
+        let is_origin = is_whole && is_clean && !is_default;
         if !is_origin && origin != "null" {
             return Err(format!("'{origin}' is not an origin such as https://chat.example:8443"));
         }
@@ -76,10 +83,23 @@ mod tests {
 
     #[test]
     fn what_no_browser_sends_is_no_origin() {
-        for origin in
-            ["", "*", "a.example", "https://", "https://a.example/", "https://*.example", "https://a b"]
-        {
+        for origin in [
+            "",
+            "*",
+            "a.example",
+            "https://",
+            "https://a.example/",
+            "https://*.example",
+            "https://a b",
+            "://a",
+        ] {
             assert!(Origins::default().allow(origin).is_err(), "{origin}");
+        }
+        for origin in ["https://a.example:443", "http://a.example:80", "https://b\u{fc}cher.example"] {
+            assert!(Origins::default().allow(origin).is_err(), "{origin}");
+        }
+        for origin in ["https://a.example:80", "http://[::1]:4000", "app://local"] {
+            assert!(Origins::default().allow(origin).is_ok(), "{origin}");
         }
     }
 }

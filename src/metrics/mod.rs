@@ -68,7 +68,7 @@ pub struct Metrics {
     pub turns: Turns,
     /// Connections that were taken in.
     pub accepted: u64,
-    /// Connections for which there was no room, by what there was not enough of.
+    /// Connections and clients for which there was no room, by what there was not enough of.
     pub turned_away: Tally<&'static str>,
     /// HTTP responses by status code, upgrades among them.
     pub responses: Tally<u16>,
@@ -78,14 +78,15 @@ pub struct Metrics {
     pub bad_input: Tally<&'static str>,
 }
 
-/// What there may be too little of for one more connection.
+/// What there may be too little of for one more connection, or one more client that polls.
 pub const CONNECTIONS: &str = "connections";
 pub const DESCRIPTORS: &str = "descriptors";
+pub const CLIENTS: &str = "clients";
 
 impl Metrics {
     /// Nothing has happened yet.
     pub fn new() -> Metrics {
-        Metrics { turned_away: Tally::of(&[CONNECTIONS, DESCRIPTORS]), ..Metrics::default() }
+        Metrics { turned_away: Tally::of(&[CONNECTIONS, DESCRIPTORS, CLIENTS]), ..Metrics::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use super::Server;
 use super::listeners::{self, Accepted};
-use crate::metrics::{CONNECTIONS, DESCRIPTORS};
+use crate::metrics::{CLIENTS, CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
 /// Connections taken in in one turn.
@@ -32,10 +32,10 @@ impl Server {
                     listeners::refuse(stream);
                 }
                 Accepted::Connection(stream) => {
-                    self.metrics.accepted += 1;
                     let now = self.clock.now();
-                    if let Err(error) = self.connections.insert(stream, self.poll.registry(), now) {
-                        debug!("a connection is lost as it comes in: {error}");
+                    match self.connections.insert(stream, self.poll.registry(), now) {
+                        Ok(()) => self.metrics.accepted += 1,
+                        Err(error) => debug!("a connection is lost as it comes in: {error}"),
                     }
                 }
                 Accepted::Refused => self.metrics.turned_away.add(DESCRIPTORS),
@@ -55,9 +55,13 @@ impl Server {
         }
     }
 
-    /// Whether there are so many clients that no session may begin which holds no connection. Requests come
-    /// and go faster than sessions expire.
-    pub(super) fn has_no_room(&self) -> bool {
-        self.clients.len() >= self.max_connections.saturating_mul(2)
+    /// Whether a session may begin which holds no connection, or there are too many clients. Requests come and
+    /// go faster than sessions expire.
+    pub(super) fn has_room(&mut self) -> bool {
+        let has_room = self.clients.len() < self.max_connections.saturating_mul(2);
+        if !has_room {
+            self.metrics.turned_away.add(CLIENTS);
+        }
+        has_room
     }
 }

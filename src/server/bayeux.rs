@@ -116,10 +116,14 @@ impl Server {
     }
 
     fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
-        let (id, reply) = bayeux::handshake(message, !self.has_no_room());
+        let has_room = self.has_room();
+        let (id, reply) = bayeux::handshake(message, has_room);
         batch.replies.push(reply);
         let Some(id) = id else {
-            return self.bad_input("Bayeux handshake");
+            if has_room {
+                self.bad_input("Bayeux handshake");
+            }
+            return;
         };
         let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
         let client = self.clients.insert(Link::Polling(Box::default()), protocol, self.clock.now());

@@ -34,7 +34,8 @@ pub struct Census {
     pub connections: Tally<Kind>,
     /// Clients, also those that poll and are between two requests.
     pub clients: Tally<Kind>,
-    /// Bytes that wait to be written, or to be asked for by a client that polls.
+    /// Bytes that the kernel has not taken, or that a client that polls has not asked for: what this turn will
+    /// write waits for nobody.
     pub backlog: usize,
 }
 
@@ -43,15 +44,19 @@ impl Server {
     pub(super) fn census(&self) -> Census {
         let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
         let mut backlog = 0;
-        for connection in self.connections.iter() {
-            backlog += connection.outbound.len();
+        for (_, connection) in self.connections.iter() {
+            if connection.was_blocked {
+                backlog += connection.outbound.len();
+            }
             connections.add(self.kind(&connection.state));
         }
         for client in self.clients.iter() {
             let transport = match &client.link {
                 Link::Socket(_) => "websocket",
                 Link::Polling(mailbox) => {
-                    backlog += mailbox.len();
+                    if mailbox.parked.is_none() {
+                        backlog += mailbox.len();
+                    }
                     "polling"
                 }
             };

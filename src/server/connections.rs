@@ -112,15 +112,10 @@ impl Connections {
         &mut self.slab[slot as usize]
     }
 
-    /// All connections.
-    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.slab.iter().map(|(_, connection)| connection)
-    }
-
-    /// The slots of all connections that are not closed.
-    pub fn slots(&self) -> Vec<u32> {
+    /// All connections that are not closed, and their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         let open = self.slab.iter().filter(|(_, connection)| !connection.is_closed);
-        open.map(|(slot, _)| slot as u32).collect()
+        open.map(|(slot, connection)| (slot as u32, connection))
     }
 
     /// Where to append what a connection is to be told; it is written at the end of the turn.

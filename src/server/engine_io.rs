@@ -68,7 +68,7 @@ impl Server {
             return Err(BAD_HANDSHAKE_METHOD);
         }
         let revision = Revision::from_query(request.query("EIO")).ok_or(UNSUPPORTED_VERSION)?;
-        if self.has_no_room() {
+        if !self.has_room() {
             return Ok(Some(Response::error(Status::UNAVAILABLE, "too many sessions")));
         }
         let now = self.clock.now();

@@ -1,5 +1,7 @@
 //! What an HTTP request gets.
 
+use log::debug;
+
 use super::Server;
 use super::clients::Link;
 use super::connection::State;
@@ -127,6 +129,9 @@ impl Server {
     pub(super) fn write_response(&mut self, slot: u32, response: &Response, is_head: bool, keep_alive: bool) {
         let Status(code, phrase) = response.status();
         self.metrics.responses.add(code);
+        if code >= 400 {
+            debug!("connection {slot} is answered with {code} {phrase}");
+        }
         response.write(self.connections.outbound(slot), is_head, keep_alive);
         if keep_alive {
             self.connections.get_mut(slot).since = self.clock.now();

@@ -39,7 +39,7 @@ impl Server {
         text.counter("mio_chat_accepted_total", "Connections taken in.", metrics.accepted);
         text.tally(
             "mio_chat_turned_away_total",
-            "Connections that there was no room for.",
+            "Connections and clients that there was no room for.",
             "full",
             &metrics.turned_away,
         );
@@ -67,7 +67,7 @@ impl Server {
         text.counter("mio_chat_sent_bytes_total", "Bytes written.", traffic.bytes_out);
         let help = "WebSocket frames written; over the writes, how many share one.";
         text.counter("mio_chat_sent_frames_total", help, traffic.frames_out);
-        let help = "Bytes that wait to be written, or to be asked for.";
+        let help = "Bytes that wait for slow readers, or to be asked for.";
         text.gauge("mio_chat_backlog_bytes", help, census.backlog);
     }
 

@@ -28,7 +28,8 @@ impl Server {
             for client in self.clients.ids() {
                 self.dismiss(client);
             }
-            for slot in self.connections.slots() {
+            let slots: Vec<_> = self.connections.iter().map(|(slot, _)| slot).collect();
+            for slot in slots {
                 self.say_goodbye(slot);
             }
         }

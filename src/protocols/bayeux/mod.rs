@@ -156,15 +156,15 @@ impl Bayeux {
     fn subscribe<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let channels = match subscribable(&message) {
             Ok(_) if self.subscriptions.len() >= MAX_SUBSCRIPTIONS => {
-                Err(refused(&message, Refusal::TooManyTopics))
+                Err((Refusal::TooManyTopics, refused(&message, Refusal::TooManyTopics)))
             }
             other => other,
         };
         let channels = match channels {
             Ok(channels) => channels,
-            Err(error) => {
+            Err((refusal, error)) => {
                 out(&[&message.reply().fail(error).with_subscription(&message).text()]);
-                return Decoded::Refused(Refusal::UnmatchedTopic);
+                return Decoded::Refused(refusal);
             }
         };
         let mut commands: Vec<_> = channels.iter().filter_map(Channel::listen).collect();
@@ -177,49 +177,51 @@ impl Bayeux {
     }
 
     fn unsubscribe(&mut self, message: &Message<'_>, out: &mut Outgoing) -> Decoded<'static> {
-        let reply = match subscribable(message) {
+        let (reply, decoded) = match subscribable(message) {
             Ok(channels) => {
                 channels.iter().for_each(|channel| {
                     self.subscriptions.remove(channel);
                 });
-                message.reply()
+                (message.reply(), Decoded::Done)
             }
-            Err(error) => message.reply().fail(error),
+            Err((refusal, error)) => (message.reply().fail(error), Decoded::Refused(refusal)),
         };
         out(&[&reply.with_subscription(message).text()]);
-        Decoded::Done
+        decoded
     }
 
     fn publish<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let commands = match (channel::is_name(message.channel()), message.data()) {
-            (false, _) => Err(invalid(message.channel())),
-            (true, None) => Err(missing("data")),
-            (true, Some(data)) => {
-                channel::publish(message.channel(), data).map_err(|refusal| refused(&message, refusal))
-            }
+            (false, _) => Err((Refusal::UnmatchedTopic, invalid(message.channel()))),
+            (true, None) => Err((Refusal::InvalidPayload, missing("data"))),
+            (true, Some(data)) => channel::publish(message.channel(), data)
+                .map_err(|refusal| (refusal, refused(&message, refusal))),
         };
         match commands {
             Ok((first, command)) => {
                 let ticket = Ticket { message: Box::new(message), channels: Vec::new() };
                 Decoded::Request(Request { first, command, ticket: super::Ticket::Bayeux(ticket) })
             }
-            Err(error) => {
+            Err((refusal, error)) => {
                 out(&[&message.reply().fail(error).text()]);
-                Decoded::Refused(Refusal::UnmatchedTopic)
+                Decoded::Refused(refusal)
             }
         }
     }
 }
 
-/// The channels that a message names, each of which has to be one that a client may hear.
-fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, String> {
-    let names = message.subscription().ok_or_else(|| missing("subscription"))?;
+/// The channels that a message names, each of which has to be one that a client may hear. The error is why
+/// they are not, and how Faye says it.
+fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, (Refusal, String)> {
+    let names = message.subscription().ok_or_else(|| (Refusal::InvalidPayload, missing("subscription")))?;
     names
         .iter()
         .map(|name| match Channel::parse(name) {
             Some(channel) => Ok(channel),
-            None if channel::is_name(name) || channel::is_pattern(name) => Err(forbidden(name)),
-            None => Err(invalid(name)),
+            None if channel::is_name(name) || channel::is_pattern(name) => {
+                Err((Refusal::UnmatchedTopic, forbidden(name)))
+            }
+            None => Err((Refusal::UnmatchedTopic, invalid(name))),
         })
         .collect()
 }
