@@ -24,12 +24,15 @@ pub fn send(server: &Server, batch: &Value) -> TcpStream {
 
 /// Sends a batch on a connection, whose answer is still to be read.
 pub fn request(stream: &mut TcpStream, batch: &Value) {
-    let body = batch.to_string();
+    stream.write_all(self::batch(&batch.to_string()).as_bytes()).unwrap();
+}
+
+/// The request that carries a batch.
+pub fn batch(body: &str) -> String {
     let length = body.len();
-    let head = format!(
-        "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    );
-    stream.write_all((head + &body).as_bytes()).unwrap();
+    format!(
+        "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// The answer to a batch: its replies, and the messages that came along.

@@ -12,6 +12,7 @@ mod bayeux;
 mod churn;
 mod clock;
 mod descriptors;
+mod ends;
 mod half_open;
 mod pairs;
 mod person;
