@@ -64,13 +64,18 @@ class User {
     this.clear();
   }
 
-  /** Pushes what is answered only if it is refused. */
-  push(event, payload) {
-    return this.presence.push(event, payload).catch((error) => this.notice(`That was refused: ${error.message}.`));
-  }
-
-  settle() {
-    return this.#socket.settle();
+  /** Whether it was carried out, once that is known. */
+  async push(event, payload) {
+    try {
+      await this.presence.push(event, payload);
+      return true;
+    } catch (error) {
+      // That there is no connection is said already.
+      if (error instanceof Refusal) {
+        this.notice(`That was refused: ${error.message}.`);
+      }
+      return false;
+    }
   }
 
   notice(text) {
@@ -138,10 +143,9 @@ class Teacher extends User {
       return;
     }
     const claims = this.#claims;
-    this.push('claim:student', { teacherId: this.id });
-    // Once this has an answer, the claim has had its chat or will have none.
-    await this.settle().catch(() => {});
-    if (this.#isOnline && this.#claims === claims) {
+    // Once that is known, the claim has had its chat or will have none.
+    const isDone = await this.push('claim:student', { teacherId: this.id });
+    if (isDone && this.#isOnline && this.#claims === claims) {
       const isFull = this.#waiting > 0;
       this.notice(isFull ? 'No chat came of it: you have as many as you may.' : 'Nobody was waiting just then.');
     }
