@@ -76,12 +76,12 @@ impl Response {
     /// Lets a page of another origin read the response: the one that asks by name, so that it may send
     /// cookies along, or any if none is named.
     pub fn with_cors(self, origin: Option<&str>) -> Response {
+        let response = self.with("Vary", "Origin");
         match origin {
-            Some(origin) => self
+            Some(origin) => response
                 .with("Access-Control-Allow-Origin", origin.to_owned())
-                .with("Access-Control-Allow-Credentials", "true")
-                .with("Vary", "Origin"),
-            None => self.with("Access-Control-Allow-Origin", "*"),
+                .with("Access-Control-Allow-Credentials", "true"),
+            None => response.with("Access-Control-Allow-Origin", "*"),
         }
     }
 
