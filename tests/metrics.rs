@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use common::metrics::Metrics;
 use common::phoenix::Version::{V1, V2};
@@ -146,6 +146,25 @@ fn who_is_turned_away_is_counted() {
     });
     let metrics = Metrics::of(&server);
     assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
+}
+
+/// A line in the log for each would be what the loop does then, and fill the disk.
+#[test]
+fn a_crowd_that_is_turned_away_does_not_fill_the_log() {
+    const CROWD: usize = 200;
+    let server = Server::start(&["--max-connections", "1"]);
+    let kept = raw::open(&server, "/ws");
+    for _ in 0..CROWD {
+        let mut stream = server.connect();
+        let _ = stream.read(&mut [0; 64]);
+    }
+    drop(kept);
+    wait_until("there is room again, and all that came before is logged", || {
+        raw::request(&server, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").status == 404
+            && server.log().contains("is answered with 404")
+    });
+    let lines = server.log().lines().filter(|line| line.contains("WARN")).count();
+    assert!((1..CROWD / 2).contains(&lines), "{lines} lines");
 }
 
 /// Whoever closes and whoever asks are dealt with in the same turn, at whose end the slot is freed.

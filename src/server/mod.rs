@@ -71,6 +71,8 @@ pub struct Server {
     /// Those at whose door somebody may be waiting, by index.
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
+    /// When it may be logged again that there is no room.
+    next_warning: Millis,
     clock: Clock,
     heard: Heard,
     buffer: Box<[u8]>,
@@ -111,6 +113,7 @@ impl Server {
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
+            next_warning: 0,
             heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
