@@ -46,6 +46,10 @@ class Conversation {
     return this.#root;
   }
 
+  get isOver() {
+    return this.#isOver;
+  }
+
   get #input() {
     return this.#part('input');
   }
@@ -85,7 +89,7 @@ class Conversation {
     this.#state('talking');
     this.#note(`${this.#other} is here.`);
     this.#enable(true);
-    if (!isWriting()) {
+    if (!isInChat()) {
       this.#input.focus();
     }
   }

@@ -1,6 +1,9 @@
 /** How long to wait before asking again for an id that the lost connection may still hold. */
 const REJOIN_MS = 2_000;
 
+/** The most chats that are over and still shown: the oldest go. */
+const MAX_OVER = 20;
+
 /** Why somebody cannot come on line, said so that it helps. */
 function joinError(error, id) {
   if (error.message === 'id is in use') {
@@ -90,17 +93,27 @@ class User {
 
   #begin(chat) {
     this.begin();
-    const hear = (what, conversation) => (what === 'over' ? this.over() : this.#close(conversation));
+    const hear = (what, conversation) => (what === 'over' ? this.#over() : this.#close(conversation));
     const conversation = new Conversation(this.#socket, this.role, this.id, chat, hear);
     this.conversations.set(conversation.id, conversation);
     element('conversations').append(conversation.root);
     conversation.enter();
   }
 
+  #over() {
+    const over = [...this.conversations.values()].filter(({ isOver }) => isOver);
+    over.slice(0, -MAX_OVER).forEach((conversation) => this.#remove(conversation));
+    this.over();
+  }
+
   #close(conversation) {
+    this.#remove(conversation);
+    element('next').focus();
+  }
+
+  #remove(conversation) {
     this.conversations.delete(conversation.id);
     conversation.root.remove();
-    element('next').focus();
   }
 }
 
