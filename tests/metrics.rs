@@ -186,11 +186,24 @@ fn a_connection_is_not_open_and_closed_at_once() {
     assert_eq!(metrics.get("mio_chat_connections", &[]), 1.0);
 }
 
+/// To count all connections for each of a crowd of scrapers would keep everybody waiting.
+#[test]
+fn whoever_asks_in_the_same_turn_gets_the_same_text() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    let responses = [raw::read_response(&mut stream), raw::read_response(&mut stream)];
+    assert_eq!(responses[0].body, responses[1].body);
+    stream.write_all(SCRAPE).unwrap();
+    let metrics = Metrics::read(&raw::read_response(&mut stream).body);
+    assert_eq!(metrics.get("mio_chat_http_responses_total", &[("code", "200")]), 2.0);
+}
+
 #[test]
 fn what_a_turn_is_about_to_write_is_no_backlog() {
     let server = Server::start(&[]);
     let mut stream = server.connect();
-    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    stream.write_all(&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", SCRAPE].concat()).unwrap();
     raw::read_response(&mut stream);
     let metrics = Metrics::read(&raw::read_response(&mut stream).body);
     assert_eq!(metrics.get("mio_chat_backlog_bytes", &[]), 0.0);

@@ -82,6 +82,8 @@ pub struct Server {
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
     metrics: Metrics,
+    /// The metrics as they were last told, and the turn in which that was.
+    scrape: (u64, String),
     origins: Origins,
     max_connections: usize,
     max_message_size: usize,
@@ -121,6 +123,7 @@ impl Server {
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
             metrics: Metrics::new(),
+            scrape: (0, String::new()),
             origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,
