@@ -12,7 +12,9 @@ use sd_notify::NotifyState;
 
 /// Exit codes: 0 stopped cleanly, 1 could not run, 2 was not understood.
 fn main() -> ExitCode {
-    let invocation = match options::parse(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
+    // What is no text is not passed over, but refused as what it is taken for.
+    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let invocation = match options::parse(std::env::args_os().skip(1), variable) {
         Ok(invocation) => invocation,
         Err(error) => {
             say(io::stderr(), format_args!("mio-chat-server: {error}\n"));

@@ -92,6 +92,19 @@ fn what_is_not_understood_is_a_usage_error() {
     assert!(text(&output.stderr).contains("PORT"));
 }
 
+/// An option that is passed over would leave the door open.
+#[cfg(unix)]
+#[test]
+fn an_environment_that_is_no_text_is_a_usage_error() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let value = OsStr::from_bytes(b"https://a.example\xff");
+    let output = run(Server::command().env("MIO_CHAT_ALLOW_ORIGIN", value).args(["--host", "192.0.2.1"]));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("MIO_CHAT_ALLOW_ORIGIN"));
+}
+
 #[test]
 fn help_and_version_go_to_stdout() {
     for flag in ["--help", "-h"] {

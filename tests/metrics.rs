@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use common::metrics::Metrics;
 use common::phoenix::Version::{V1, V2};
@@ -148,6 +148,25 @@ fn who_is_turned_away_is_counted() {
     assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
 }
 
+/// A line in the log for each would be what the loop does then, and fill the disk.
+#[test]
+fn a_crowd_that_is_turned_away_does_not_fill_the_log() {
+    const CROWD: usize = 200;
+    let server = Server::start(&["--max-connections", "1"]);
+    let kept = raw::open(&server, "/ws");
+    for _ in 0..CROWD {
+        let mut stream = server.connect();
+        let _ = stream.read(&mut [0; 64]);
+    }
+    drop(kept);
+    wait_until("there is room again, and all that came before is logged", || {
+        raw::request(&server, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").status == 404
+            && server.log().contains("is answered with 404")
+    });
+    let lines = server.log().lines().filter(|line| line.contains("WARN")).count();
+    assert!((1..CROWD / 2).contains(&lines), "{lines} lines");
+}
+
 /// Whoever closes and whoever asks are dealt with in the same turn, at whose end the slot is freed.
 #[test]
 #[cfg(target_os = "linux")]
@@ -167,11 +186,24 @@ fn a_connection_is_not_open_and_closed_at_once() {
     assert_eq!(metrics.get("mio_chat_connections", &[]), 1.0);
 }
 
+/// To count all connections for each of a crowd of scrapers would keep everybody waiting.
+#[test]
+fn whoever_asks_in_the_same_turn_gets_the_same_text() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    let responses = [raw::read_response(&mut stream), raw::read_response(&mut stream)];
+    assert_eq!(responses[0].body, responses[1].body);
+    stream.write_all(SCRAPE).unwrap();
+    let metrics = Metrics::read(&raw::read_response(&mut stream).body);
+    assert_eq!(metrics.get("mio_chat_http_responses_total", &[("code", "200")]), 2.0);
+}
+
 #[test]
 fn what_a_turn_is_about_to_write_is_no_backlog() {
     let server = Server::start(&[]);
     let mut stream = server.connect();
-    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
+    stream.write_all(&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", SCRAPE].concat()).unwrap();
     raw::read_response(&mut stream);
     let metrics = Metrics::read(&raw::read_response(&mut stream).body);
     assert_eq!(metrics.get("mio_chat_backlog_bytes", &[]), 0.0);

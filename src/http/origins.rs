@@ -11,16 +11,7 @@ impl Origins {
     /// Names an origin as browsers send it, such as `https://chat.example` or `null`. The error says what is
     /// wrong with it.
     pub fn allow(&mut self, origin: &str) -> Result<(), String> {
-        let (scheme, host) = origin.split_once("://").unwrap_or_default();
-        // A port that is the scheme's own is not sent, and other alphabets are sent as `xn--`.
-        let is_default = matches!(
-            (scheme, host.rsplit_once(':')),
-            ("http", Some((_, "80"))) | ("https", Some((_, "443")))
-        );
-        let is_whole = !scheme.is_empty() && !host.is_empty();
-        let is_clean = origin.is_ascii() && !host.contains(|c: char| "/?#,*@ ".contains(c));
-        let is_origin = is_whole && is_clean && !is_default;
-        if !is_origin && origin != "null" {
+        if !is_sent(&origin.to_ascii_lowercase()) {
             return Err(format!("'{origin}' is not an origin such as https://chat.example:8443"));
         }
         self.0.push(origin.into());
@@ -47,6 +38,38 @@ impl Origins {
     pub fn refusal() -> Response {
         Response::error(Status::FORBIDDEN, "this origin is not allowed here")
     }
+}
+
+/// Whether a browser may send this as a page's origin: nothing else would ever match.
+fn is_sent(origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return origin == "null";
+    };
+    // The brackets of an IPv6 address are around colons of its own.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    is_scheme(scheme) && is_host(host) && port.is_none_or(|port| is_port(scheme, port))
+}
+
+/// A page comes over `http`, and opens its sockets over `ws`.
+fn is_scheme(scheme: &str) -> bool {
+    let is_clean = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_clean && !matches!(scheme, "" | "ws" | "wss")
+}
+
+/// Other alphabets are sent as `xn--`.
+fn is_host(host: &str) -> bool {
+    let is_address = host.starts_with('[') && host.ends_with(']');
+    let is_clean = host.is_ascii() && !host.contains(|c: char| "/?#,*@ ".contains(c));
+    !host.is_empty() && is_clean && (is_address || !host.contains(':'))
+}
+
+/// A port that is the scheme's own is not sent.
+fn is_port(scheme: &str, port: &str) -> bool {
+    let is_default = matches!((scheme, port), ("http", "80") | ("https", "443"));
+    !is_default && port.parse().is_ok_and(|number: u16| number.to_string() == port)
 }
 
 #[cfg(test)]
@@ -95,10 +118,22 @@ mod tests {
         ] {
             assert!(Origins::default().allow(origin).is_err(), "{origin}");
         }
-        for origin in ["https://a.example:443", "http://a.example:80", "https://b\u{fc}cher.example"] {
+        for origin in [
+            "https://a.example:443",
+            "http://a.example:80",
+            "HTTPS://a.example:443",
+            "https://a.example:",
+            "https://a.example:080",
+            "https://a.example:70000",
+            "https://:8443",
+            "https://::1",
+            "https://b\u{fc}cher.example",
+            "wss://a.example",
+            "a b://c",
+        ] {
             assert!(Origins::default().allow(origin).is_err(), "{origin}");
         }
-        for origin in ["https://a.example:80", "http://[::1]:4000", "app://local"] {
+        for origin in ["https://a.example:80", "http://[::1]", "http://[::1]:4000", "app://local"] {
             assert!(Origins::default().allow(origin).is_ok(), "{origin}");
         }
     }

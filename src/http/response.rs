@@ -62,6 +62,14 @@ impl Response {
             .with("Content-Disposition", "attachment; filename=f.txt")
     }
 
+    /// The answer to a browser that asks what a page of another origin may send.
+    pub fn preflight(methods: &'static str, headers: &'static str) -> Response {
+        Response::text(String::new())
+            .with("Access-Control-Allow-Methods", methods)
+            .with("Access-Control-Allow-Headers", headers)
+            .with("Access-Control-Max-Age", "86400")
+    }
+
     /// Keeps caches from storing the response, and browsers from guessing at what it is.
     pub fn uncached(self) -> Response {
         self.with("Cache-Control", "no-cache, no-store").with("X-Content-Type-Options", "nosniff")
@@ -76,12 +84,12 @@ impl Response {
     /// Lets a page of another origin read the response: the one that asks by name, so that it may send
     /// cookies along, or any if none is named.
     pub fn with_cors(self, origin: Option<&str>) -> Response {
+        let response = self.with("Vary", "Origin");
         match origin {
-            Some(origin) => self
+            Some(origin) => response
                 .with("Access-Control-Allow-Origin", origin.to_owned())
-                .with("Access-Control-Allow-Credentials", "true")
-                .with("Vary", "Origin"),
-            None => self.with("Access-Control-Allow-Origin", "*"),
+                .with("Access-Control-Allow-Credentials", "true"),
+            None => response.with("Access-Control-Allow-Origin", "*"),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::http::origins::Origins;
-use values::{at_least_one, duration, list, more_than_none, size};
+use values::{at_least_one, duration, host, list, more_than_none, size};
 
 /// How the server is to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +167,7 @@ pub fn parse(
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
     match name {
-        "host" => options.hosts = list(value).map(str::to_owned).collect(),
+        "host" => options.hosts = list(value).map(host).collect::<Result<_, _>>()?,
         "allow-origin" => {
             options.origins = Origins::default();
             list(value).try_for_each(|origin| options.origins.allow(origin))?;
@@ -255,6 +255,8 @@ mod tests {
             (&["--idle-timeout", "0"], "--idle-timeout"),
             (&["--max-backlog", "99999999999999999999"], "--max-backlog"),
             (&["--allow-origin", "a.example"], "--allow-origin"),
+            (&["--host", ""], "--host"),
+            (&["--host", "a,,b"], "--host"),
         ] {
             let error = run(arguments, &[]).unwrap_err();
             assert!(error.contains(named), "{error}");

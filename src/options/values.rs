@@ -7,6 +7,11 @@ pub fn list(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim)
 }
 
+/// A name or an address to listen on.
+pub fn host(value: &str) -> Result<String, String> {
+    if value.is_empty() { Err("'' is not a host".into()) } else { Ok(value.into()) }
+}
+
 /// A number that is not 0.
 pub fn at_least_one(value: &str) -> Result<usize, String> {
     let number = value.parse().ok().filter(|&number| number > 0);

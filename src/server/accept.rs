@@ -11,6 +11,8 @@ use crate::models::Millis;
 const BATCH: usize = 1024;
 /// How long to wait when there is no descriptor even to refuse with.
 const RETRY: Millis = 100;
+/// How often it is logged that there is no room: a crowd outside must not fill the log.
+const WARNING_INTERVAL: Millis = 1000;
 
 impl Server {
     /// Somebody waits at a listener.
@@ -27,8 +29,7 @@ impl Server {
             room -= 1;
             match self.listeners.accept(listener) {
                 Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
-                    warn!("a connection is refused: there are {} already", self.max_connections);
-                    self.metrics.turned_away.add(CONNECTIONS);
+                    self.turn_away(CONNECTIONS);
                     listeners::refuse(stream);
                 }
                 Accepted::Connection(stream) => {
@@ -38,7 +39,7 @@ impl Server {
                         Err(error) => debug!("a connection is lost as it comes in: {error}"),
                     }
                 }
-                Accepted::Refused => self.metrics.turned_away.add(DESCRIPTORS),
+                Accepted::Refused => self.turn_away(DESCRIPTORS),
                 Accepted::GivenUp => {}
                 Accepted::Nobody => {
                     self.crowded.pop();
@@ -60,8 +61,21 @@ impl Server {
     pub(super) fn has_room(&mut self) -> bool {
         let has_room = self.clients.len() < self.max_connections.saturating_mul(2);
         if !has_room {
-            self.metrics.turned_away.add(CLIENTS);
+            self.turn_away(CLIENTS);
         }
         has_room
+    }
+
+    /// Somebody cannot be taken in, for this is full.
+    fn turn_away(&mut self, full: &'static str) {
+        self.metrics.turned_away.add(full);
+        let now = self.clock.now();
+        if now >= self.next_warning {
+            self.next_warning = now + WARNING_INTERVAL;
+            warn!(
+                "there is no room: too many {full}; {} were turned away so far",
+                self.metrics.turned_away.total()
+            );
+        }
     }
 }

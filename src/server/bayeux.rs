@@ -19,6 +19,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 /// The function that a JSONP request without a name for it gets its answer by: Faye's.
 const DEFAULT_CALLBACK: &str = "jsonpcallback";
 
+/// What a page of another origin may send.
+const METHODS: &str = "POST, GET";
+const HEADERS: &str = "Accept, Authorization, Content-Type, Pragma, X-Requested-With";
+
 /// What became of a batch.
 #[derive(Default)]
 struct Batch {
@@ -48,7 +52,7 @@ impl Server {
     pub(super) fn bayeux(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
         let origin = request.header("origin");
         if request.method == "OPTIONS" {
-            return Some(preflight().with_cors(origin));
+            return Some(Response::preflight(METHODS, HEADERS).with_cors(origin));
         }
         if request.method == "GET" && request.has_token("upgrade", "websocket") {
             return self.open_bayeux_socket(slot, request);
@@ -171,8 +175,7 @@ impl Server {
             self.bad_input("unknown Bayeux client");
             return batch.replies.push(bayeux::unknown(&message));
         };
-        let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol)
-        else {
+        let Some(bayeux) = self.clients.bayeux(client) else {
             return;
         };
         let replies = &mut batch.replies;
@@ -250,11 +253,7 @@ impl Server {
     /// Of two connects at once the older gets no answer. What else was in its batch gets one, and the request
     /// that it came by, if only an empty one.
     fn supersede(&mut self, client: ClientId) {
-        let Some(Protocol::Bayeux(bayeux)) = self.clients.get_mut(client).map(|client| &mut client.protocol)
-        else {
-            return;
-        };
-        let Some(body) = bayeux.supersede() else {
+        let Some(body) = self.clients.bayeux(client).and_then(Bayeux::supersede) else {
             return;
         };
         match self.clients.get(client).map(|client| &client.link) {
@@ -268,18 +267,14 @@ impl Server {
 
     fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
-        if let Some(Protocol::Bayeux(bayeux)) =
-            self.clients.get_mut(client).map(|client| &mut client.protocol)
-        {
+        if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.hold(replies, reply, deadline);
             self.clients.wake_at(client, deadline);
         }
     }
 
     fn let_go(&mut self, client: ClientId) {
-        if let Some(Protocol::Bayeux(bayeux)) =
-            self.clients.get_mut(client).map(|client| &mut client.protocol)
-        {
+        if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.let_go();
         }
     }
@@ -324,11 +319,4 @@ fn read_batch(request: &Request<'_>) -> Option<(String, AnswerForm)> {
     };
     let origin = request.header("origin").map(Box::from);
     Some((messages, AnswerForm { keep_alive: request.keeps_alive(), origin, body }))
-}
-
-fn preflight() -> Response {
-    Response::text(String::new())
-        .with("Access-Control-Allow-Methods", "POST, GET")
-        .with("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Pragma, X-Requested-With")
-        .with("Access-Control-Max-Age", "86400")
 }

@@ -8,6 +8,7 @@ use super::timers::Timers;
 use crate::event::{Deliver, Event};
 use crate::models::Millis;
 use crate::models::id::ClientId;
+use crate::protocols::bayeux::Bayeux;
 use crate::protocols::{Dialect, Outgoing, Protocol};
 use crate::websocket;
 
@@ -83,6 +84,14 @@ impl Clients {
         match &mut self.get_mut(id)?.link {
             Link::Polling(mailbox) => Some(mailbox),
             Link::Socket(_) => None,
+        }
+    }
+
+    /// The protocol's state of a client that speaks Bayeux.
+    pub fn bayeux(&mut self, id: ClientId) -> Option<&mut Bayeux> {
+        match &mut self.get_mut(id)?.protocol {
+            Protocol::Bayeux(bayeux) => Some(bayeux),
+            _ => None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! The time, read when a turn of the loop begins and when it is over, and up to when everybody has been heard.
+//! The time, read when a turn of the loop begins, when something has come in it and when it is over, and up to
+//! when everybody has been heard.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +28,7 @@ impl Clock {
         self.now = self.unix + self.uptime.as_millis() as Millis;
     }
 
-    /// The time of this turn.
+    /// The time, as it was last read.
     pub fn now(&self) -> Millis {
         self.now
     }

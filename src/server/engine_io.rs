@@ -28,7 +28,7 @@ impl Server {
     pub(super) fn socket_io(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
         let origin = request.header("origin");
         if request.method == "OPTIONS" {
-            return Some(preflight().with_cors(origin));
+            return Some(Response::preflight("GET, POST, OPTIONS", "Content-Type").with_cors(origin));
         }
         let error = |error: &str| Response::json(Status::BAD_REQUEST, error.into());
         let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));
@@ -198,11 +198,4 @@ impl Server {
             mailbox.probe.take_if(|probe| *probe == slot);
         }
     }
-}
-
-fn preflight() -> Response {
-    Response::text(String::new())
-        .with("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-        .with("Access-Control-Allow-Headers", "Content-Type")
-        .with("Access-Control-Max-Age", "86400")
 }

@@ -116,7 +116,6 @@ impl Listeners {
         let accepted = self.listeners[index].accept();
         let outcome = match accepted {
             Ok((stream, _)) => {
-                warn!("out of file descriptors: a connection is refused");
                 refuse(stream);
                 Accepted::Refused
             }

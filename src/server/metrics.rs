@@ -9,8 +9,18 @@ use crate::process::{Process, Usage};
 use crate::stats::{ConnectionCounts, Stats};
 
 impl Server {
-    /// All metrics as Prometheus reads them. No label has a user or a chat in it.
-    pub(super) fn metrics(&self) -> Response {
+    /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
+    /// are counted for it, which a crowd that asks must not make the loop's main work.
+    pub(super) fn metrics(&mut self) -> Response {
+        let turn = self.metrics.turns.count;
+        if self.scrape.0 != turn {
+            self.scrape = (turn, self.exposition());
+        }
+        Response::new(exposition::CONTENT_TYPE, self.scrape.1.clone().into_bytes())
+    }
+
+    /// No label has a user or a chat in it.
+    fn exposition(&self) -> String {
         let mut text = Exposition::default();
         let census = self.census();
         self.write_connections(&mut text, &census);
@@ -18,7 +28,7 @@ impl Server {
         self.write_loop(&mut text);
         self.write_chat(&mut text);
         self.write_process(&mut text);
-        Response::new(exposition::CONTENT_TYPE, text.finish().into_bytes())
+        text.finish()
     }
 
     fn write_connections(&self, text: &mut Exposition, census: &Census) {

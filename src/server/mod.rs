@@ -71,6 +71,8 @@ pub struct Server {
     /// Those at whose door somebody may be waiting, by index.
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
+    /// When it may be logged again that there is no room.
+    next_warning: Millis,
     clock: Clock,
     heard: Heard,
     buffer: Box<[u8]>,
@@ -80,6 +82,8 @@ pub struct Server {
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
     metrics: Metrics,
+    /// The metrics as they were last told, and the turn in which that was.
+    scrape: (u64, String),
     origins: Origins,
     max_connections: usize,
     max_message_size: usize,
@@ -111,6 +115,7 @@ impl Server {
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
+            next_warning: 0,
             heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
@@ -118,6 +123,7 @@ impl Server {
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
             metrics: Metrics::new(),
+            scrape: (0, String::new()),
             origins: options.origins.clone(),
             max_connections,
             max_message_size: options.max_message_size,

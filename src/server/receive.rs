@@ -23,6 +23,9 @@ impl Server {
         match self.connections.read(slot, &mut buffer) {
             Ok(Some(0)) => self.end_of_input(slot),
             Ok(Some(length)) => {
+                // What is read came before now. If the process was stopped in the middle of this turn, the turn's
+                // time is long past, and no new edge will tell of what came meanwhile and is read here.
+                self.clock.tick();
                 // After a short read the socket is empty, unless the event says that an end follows.
                 if length == buffer.len() || until_empty {
                     self.connections.read_again(slot);

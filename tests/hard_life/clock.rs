@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::raw::{Answer, answers, frame, heartbeat, open, read_close, request};
+use crate::common::raw::{Answer, answers, echo, frame, heartbeat, open, read_close, read_frame, request};
 use crate::common::{Server, wait_until};
 use crate::pairs::Pairs;
 
@@ -44,6 +44,38 @@ fn who_spoke_while_the_server_was_stopped_is_not_taken_for_silent() {
 #[ignore = "thousands of connections"]
 fn thousands_who_spoke_while_the_server_was_stopped_are_not_taken_for_silent() {
     everybody_who_spoke_while_the_server_was_stopped_stays(3000);
+}
+
+/// The server is stopped while it reads: what came in time for a turn and what came when that turn was long over
+/// are read at once, and nothing tells of the latter once more.
+#[test]
+fn who_spoke_while_the_server_was_stopped_in_the_middle_of_a_turn_is_not_taken_for_silent() {
+    let server = crate::start(&["--idle-timeout", "2s"]);
+    let mut quiet = open(&server, "/ws");
+    // Claims of whoever is no teacher take a while and are many.
+    let claim = r#"{"topic":"presence:teachers","event":"claim:student","payload":{},"ref":null}"#;
+    let claims = frame(0x81, claim.as_bytes()).repeat(400);
+    let mut busy: Vec<TcpStream> = (0..200).map(|_| open(&server, "/ws")).collect();
+    let stop = || {
+        server.signal("STOP");
+        wait_until("the server is stopped", || server.is_stopped());
+    };
+    stop();
+    busy.iter_mut().for_each(|busy| busy.write_all(&claims).unwrap());
+    quiet.write_all(&frame(0x81, heartbeat("before").as_bytes())).unwrap();
+    let cpu = server.cpu();
+    server.signal("CONT");
+    wait_until("the server is busy", || server.cpu() > cpu + 0.01);
+    stop();
+    quiet.write_all(&frame(0x81, heartbeat("meanwhile").as_bytes())).unwrap();
+    // This is about the time itself.
+    thread::sleep(Duration::from_millis(2200));
+    server.signal("CONT");
+    for reference in ["before", "meanwhile"] {
+        let (_, text) = read_frame(&mut quiet).expect("a frame");
+        assert_eq!(String::from_utf8(text).unwrap(), echo(reference));
+    }
+    assert_eq!(answers(&mut quiet, b""), []);
 }
 
 /// The year that the server believes it is.
@@ -82,10 +114,10 @@ fn setting_the_system_s_clock_moves_no_deadline() {
         let there = year(&server);
         assert!(there.abs_diff(now.saturating_add_signed(years)) <= 1, "{jump}: {there}");
         // Who is silent has its second and no more or less; those who talk talk on.
-        let mut silent = open(&server, "/ws");
         let begin = Instant::now();
+        let mut silent = open(&server, "/ws");
         assert_eq!(read_close(&mut silent), Some(1001));
-        assert!(begin.elapsed() > Duration::from_millis(900), "the clock took its time away");
+        assert!(begin.elapsed() > Duration::from_millis(990), "the clock took its time away");
     }
     crate::report(
         "system clock set",

@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { Server, eventually, pageTest } = require('./page/browser.js');
+const { staged } = require('./page/stage.js');
 
 pageTest('two people chat through to the end, and the figures follow', async (t, open) => {
   const server = await Server.start(t);
@@ -98,28 +99,42 @@ pageTest('a teacher talks with several students side by side', async (t, open) =
   await students[3].talking('Teacher T');
 });
 
-pageTest('a chat that begins does not take the focus from who writes', async (t, open) => {
+pageTest('a chat that begins does not take the focus from who writes or reads', async (t, open) => {
   const server = await Server.start(t);
   const teacher = await open(server);
   await teacher.be('teacher', 'T');
-  for (const id of ['A', 'B']) {
+  const student = await open(server);
+  await student.be('student', 'A');
+  for (const id of ['B', 'C']) {
     await (await open(server)).be('student', id);
   }
   await teacher.claim('Student A');
   await eventually(async () => assert.equal(await teacher.focused(), 'Message to Student A'));
-  // Somebody else's chat becomes ready while this one is being written in.
-  await teacher.sees(teacher.notice, '1 student is waiting.');
-  await teacher.page.evaluate(() => {
-    document.getElementById('next').click();
-    document.querySelector('.conversation input').focus();
-  });
-  await teacher.talking('Student B');
-  assert.equal(await teacher.focused(), 'Message to Student A');
+  // Somebody else's chat becomes ready while this one is being written in, or read back.
+  for (const [other, part, name] of [
+    ['B', 'input', 'Message to Student A'],
+    ['C', '.log', 'Messages with Student A'],
+  ]) {
+    await teacher.sees(teacher.notice, /^\d students? (is|are) waiting\.$/);
+    await teacher.page.evaluate((selector) => {
+      document.getElementById('next').click();
+      document.querySelector(`.conversation ${selector}`).focus();
+    }, part);
+    await teacher.talking(`Student ${other}`);
+    assert.equal(await teacher.focused(), name);
+  }
 
-  // And when that chat ends, the key that comes next presses no button.
-  await teacher.chat('Student A').getByRole('button', { name: 'End chat' }).click();
+  // And when that chat ends, the key that comes next presses no button. To end it twice is not to fail.
+  await teacher.chat('Student A').getByRole('button', { name: 'End chat' }).evaluate((button) => {
+    button.click();
+    button.click();
+    button.focus();
+  });
   await teacher.ended('Student A');
   assert.equal(await teacher.focused(), 'Messages with Student A');
+  await student.page.getByRole('button', { name: 'Next chat' }).click();
+  await teacher.sees(teacher.notice, '1 student is waiting.');
+  assert.equal(await teacher.chat('Student A').locator('.log p').last().innerText(), 'This chat is over.');
 });
 
 pageTest('an id that is in use is refused, and another one is taken', async (t, open) => {
@@ -210,4 +225,19 @@ pageTest('everything can be done with the keyboard alone', async (t, open) => {
   await reach(teacher, 'Leave');
   await teacher.page.keyboard.press('Enter');
   assert.equal(await teacher.focused(), 'Your id');
+});
+
+pageTest('of chats that are over a page keeps the last twenty', async (t, open) => {
+  const { person, stage } = await staged(t, open);
+  await person.be('teacher', 'T');
+  for (let number = 1; number <= 25; number++) {
+    stage.push('presence:teachers', 'new:chat:T', { id: `c${number}`, teacher_id: 'T', student_id: number });
+    // The first one goes on.
+    if (number > 1) {
+      stage.push(`chats:c${number}`, 'chat:terminated', {});
+    }
+  }
+  await person.ended('Student 25');
+  const names = await person.page.locator('.conversation h3').allInnerTexts();
+  assert.deepEqual([names.length, names[0], names[1]], [21, 'Student 1', 'Student 6']);
 });

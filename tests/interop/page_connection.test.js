@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { Server, eventually, pageTest } = require('./page/browser.js');
+const { staged } = require('./page/stage.js');
 
 pageTest('the server goes, and the page comes back with the next one', async (t, open) => {
   const server = await Server.start(t);
@@ -104,4 +105,29 @@ pageTest('who closes the page is gone, and the other one is told', async (t, ope
   await teacher.ended('Student S');
   await teacher.sees(teacher.notice, /^Nobody is waiting/);
   assert.equal((await server.snapshot()).students.total, 0);
+});
+
+pageTest('of what was said only that is called lost which may be', async (t, open) => {
+  const { person, stage } = await staged(t, open);
+  await person.be('student', 'S');
+  stage.push('presence:student:S', 'new:chat', { id: 'c', teacher_id: 'T', student_id: 'S' });
+  await eventually(() => assert.ok(stage.frames.includes('chats:c student:joined')));
+  stage.push('chats:c', 'chat:ready', {});
+  await person.talking('Teacher T');
+  await person.write('Teacher T', 'one');
+  stage.isSilent = true;
+  await person.write('Teacher T', 'two');
+  await eventually(() => assert.equal(stage.frames.filter((frame) => frame === 'chats:c student:send').length, 2));
+  await person.page.clock.pauseAt(Date.now() + 60_000);
+  stage.hangUp();
+  await person.ended('Teacher T');
+  assert.equal(await person.notice.innerText(), 'Not connected.');
+  const lines = await person.page.locator('.log p').allInnerTexts();
+  assert.deepEqual(lines.map((line) => line.replace(/\s+/g, ' ')), [
+    'Teacher T is here.',
+    'You: one',
+    'You: two',
+    'The connection was lost, and this chat is over by that.',
+    '“two” may not have gone out: the connection was lost.',
+  ]);
 });

@@ -46,6 +46,10 @@ class Conversation {
     return this.#root;
   }
 
+  get isOver() {
+    return this.#isOver;
+  }
+
   get #input() {
     return this.#part('input');
   }
@@ -53,7 +57,7 @@ class Conversation {
   async enter() {
     try {
       await this.#channel.join();
-      this.#channel.push(`${this.#role}:joined`, {}).catch((error) => this.#note(error.message));
+      this.#push(`${this.#role}:joined`, {});
     } catch (error) {
       // Whoever is quick may end a chat before the other one has entered it.
       this.end(`This chat was over before it began: ${error.message}.`);
@@ -85,7 +89,7 @@ class Conversation {
     this.#state('talking');
     this.#note(`${this.#other} is here.`);
     this.#enable(true);
-    if (!isWriting()) {
+    if (!isInChat()) {
       this.#input.focus();
     }
   }
@@ -99,7 +103,8 @@ class Conversation {
     const line = this.#line('mine', 'You', text);
     this.#channel.push(`${this.#role}:send`, { message: text }).catch((error) => {
       line.classList.add('failed');
-      this.#note(`“${text}” did not go out: ${error.message}.`);
+      const fate = error instanceof Refusal ? 'did not go out' : 'may not have gone out';
+      this.#note(`“${text}” ${fate}: ${error.message}.`);
     });
   }
 
@@ -110,8 +115,13 @@ class Conversation {
     this.#part('.unread').hidden = this.#root.contains(document.activeElement);
   }
 
+  /** What comes to nothing because the chat is over needs no other word. */
   #push(event, payload) {
-    this.#channel.push(event, payload).catch((error) => this.#note(`That was refused: ${error.message}.`));
+    this.#channel.push(event, payload).catch((error) => {
+      if (!this.#isOver) {
+        this.#note(`That was refused: ${error.message}.`);
+      }
+    });
   }
 
   #note(text) {

@@ -12,8 +12,8 @@ function say(target, text) {
   }
 }
 
-/** Whether the keyboard's focus is where somebody writes. */
-const isWriting = () => document.activeElement?.matches('input:not(:disabled)') ?? false;
+/** Whether the keyboard's focus is in a chat: where somebody writes, reads back, or is about to end it. */
+const isInChat = () => document.activeElement?.closest('.conversation') != null;
 
 const count = (number, one, many = `${one}s`) => `${whole(number)} ${number === 1 ? one : many}`;
 const whole = (number) => Math.round(number).toLocaleString('en');

@@ -174,14 +174,18 @@ class Channel {
     });
   }
 
+  /** Pushes what is answered only if it is refused, and asks at once what became of it: whatever is unknown when
+   *  the connection goes would have to be called lost. */
   push(event, payload) {
-    return this.#socket.push(this.#joinRef, this.#socket.makeRef(), this.topic, event, payload);
+    const pushed = this.#socket.push(this.#joinRef, this.#socket.makeRef(), this.topic, event, payload);
+    this.#socket.settle().catch(() => {});
+    return pushed;
   }
 
   /** Leaves. There is nothing to do about one that fails: it was not joined any more. */
   leave() {
     this.#socket.unlisten(this);
-    return this.push('phx_leave', {}).catch(() => {});
+    this.#socket.push(this.#joinRef, this.#socket.makeRef(), this.topic, 'phx_leave', {}).catch(() => {});
   }
 
   receive(event, payload) {

@@ -1,6 +1,9 @@
 /** How long to wait before asking again for an id that the lost connection may still hold. */
 const REJOIN_MS = 2_000;
 
+/** The most chats that are over and still shown: the oldest go. */
+const MAX_OVER = 20;
+
 /** Why somebody cannot come on line, said so that it helps. */
 function joinError(error, id) {
   if (error.message === 'id is in use') {
@@ -64,13 +67,18 @@ class User {
     this.clear();
   }
 
-  /** Pushes what is answered only if it is refused. */
-  push(event, payload) {
-    return this.presence.push(event, payload).catch((error) => this.notice(`That was refused: ${error.message}.`));
-  }
-
-  settle() {
-    return this.#socket.settle();
+  /** Whether it was carried out, once that is known. */
+  async push(event, payload) {
+    try {
+      await this.presence.push(event, payload);
+      return true;
+    } catch (error) {
+      // That there is no connection is said already.
+      if (error instanceof Refusal) {
+        this.notice(`That was refused: ${error.message}.`);
+      }
+      return false;
+    }
   }
 
   notice(text) {
@@ -85,17 +93,27 @@ class User {
 
   #begin(chat) {
     this.begin();
-    const hear = (what, conversation) => (what === 'over' ? this.over() : this.#close(conversation));
+    const hear = (what, conversation) => (what === 'over' ? this.#over() : this.#close(conversation));
     const conversation = new Conversation(this.#socket, this.role, this.id, chat, hear);
     this.conversations.set(conversation.id, conversation);
     element('conversations').append(conversation.root);
     conversation.enter();
   }
 
+  #over() {
+    const over = [...this.conversations.values()].filter(({ isOver }) => isOver);
+    over.slice(0, -MAX_OVER).forEach((conversation) => this.#remove(conversation));
+    this.over();
+  }
+
   #close(conversation) {
+    this.#remove(conversation);
+    element('next').focus();
+  }
+
+  #remove(conversation) {
     this.conversations.delete(conversation.id);
     conversation.root.remove();
-    element('next').focus();
   }
 }
 
@@ -138,10 +156,9 @@ class Teacher extends User {
       return;
     }
     const claims = this.#claims;
-    this.push('claim:student', { teacherId: this.id });
-    // Once this has an answer, the claim has had its chat or will have none.
-    await this.settle().catch(() => {});
-    if (this.#isOnline && this.#claims === claims) {
+    // Once that is known, the claim has had its chat or will have none.
+    const isDone = await this.push('claim:student', { teacherId: this.id });
+    if (isDone && this.#isOnline && this.#claims === claims) {
       const isFull = this.#waiting > 0;
       this.notice(isFull ? 'No chat came of it: you have as many as you may.' : 'Nobody was waiting just then.');
     }

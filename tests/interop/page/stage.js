@@ -17,13 +17,15 @@ const STATS = {
   memory_bytes: 2_600_000,
 };
 
-/** A page whose socket is a stage: `joined` is what a join is answered with, `tell` sends figures. */
+/** A page whose socket is a stage: `joined` is what a join is answered with, `push` sends an event and `tell` figures. */
 async function staged(t, open, { joined = { status: 'ok', response: {} }, ...options } = {}) {
   const stage = { frames: [], isSilent: false };
   const prepare = async (page) => {
     await page.clock.install();
     await page.routeWebSocket(/\/ws\/websocket\?vsn=2\.0\.0$/, (socket) => {
-      stage.tell = (stats) => socket.send(JSON.stringify([null, null, 'server:stats', 'stats', stats]));
+      stage.push = (topic, event, payload) => socket.send(JSON.stringify([null, null, topic, event, payload]));
+      stage.tell = (stats) => stage.push('server:stats', 'stats', stats);
+      stage.hangUp = () => socket.close();
       socket.onMessage((text) => {
         const [joinRef, ref, topic, event] = JSON.parse(text);
         stage.frames.push(`${topic} ${event}`);
