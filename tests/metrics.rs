@@ -146,6 +146,7 @@ fn who_is_turned_away_is_counted() {
     });
     let metrics = Metrics::of(&server);
     assert!(metrics.get("mio_chat_turned_away_total", &[("full", "connections")]) >= 1.0);
+    assert_eq!(metrics.get("mio_chat_max_connections", &[]), 1.0);
 }
 
 /// A line in the log for each would be what the loop does then, and fill the disk.

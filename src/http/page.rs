@@ -21,8 +21,8 @@ const PAGE: &str = concat!(
     "</script>\n",
 );
 
-/// Nothing but what the page itself holds, and sockets back to this server. Trusted types forbid to make
-/// markup of text, so that what users write stays text.
+/// Nothing but what the page itself holds, and sockets back to this server. The document is a constant, so what is
+/// inline in it is ours. Trusted types forbid to make markup of text, so that what users write stays text.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                       img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";

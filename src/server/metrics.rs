@@ -46,6 +46,8 @@ impl Server {
                 text.sample(name, &[("protocol", protocol), ("transport", transport)], count);
             }
         }
+        let help = "Connections that there is room for.";
+        text.gauge("mio_chat_max_connections", help, self.max_connections);
         text.counter("mio_chat_accepted_total", "Connections taken in.", metrics.accepted);
         text.tally(
             "mio_chat_turned_away_total",

@@ -8,6 +8,7 @@ pub mod process;
 pub mod raw;
 pub mod socket_io;
 
+use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -36,6 +37,10 @@ impl Server {
     /// The server's binary, with nothing of this process's environment that would change it.
     pub fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mio-chat-server"));
+        let ours = env::vars_os().map(|(name, _)| name);
+        for name in ours.filter(|name| name.to_string_lossy().starts_with("MIO_CHAT_")) {
+            command.env_remove(name);
+        }
         command.env_remove("PORT").env_remove("NOTIFY_SOCKET").env("RUST_LOG", "debug").stdin(Stdio::null());
         command
     }
