@@ -8,7 +8,7 @@
 #   -h, --help
 #
 # Prints what each scenario tried and what survived, and all of it as a table at the end, which is in
-# target/hard-life/table.md too. All scenarios take about six minutes. HARD_LIFE_CHURN=N makes N visits of the
+# target/hard-life/table.md too. All scenarios take about seven minutes. HARD_LIFE_CHURN=N makes N visits of the
 # million. The system's clock is set only for the server, by faketime, where that is installed. Linux only. Exit 0
 # when nothing failed, 1 otherwise.
 set -euo pipefail
