@@ -152,6 +152,9 @@ pageTest('an id that is in use is refused, and another one is taken', async (t, 
   // What is too long for the server, it says itself.
   await id.fill('ü'.repeat(64) + 'ü');
   assert.equal((await id.inputValue()).length, 64);
+  await id.fill('   ');
+  await second.page.getByRole('button', { name: 'Be a student' }).click();
+  await second.sees('#join-error', 'An id is more than blanks.');
   await id.fill('€'.repeat(64));
   await second.page.getByRole('button', { name: 'Be a student' }).click();
   await second.sees('#join-error', 'The server refused: missing or invalid userId.');
@@ -173,7 +176,44 @@ pageTest('what users write is text and nothing else', async (t, open) => {
   await student.write('Teacher T', html);
   await teacher.reads(`Student ${id}`, html);
   assert.equal(await teacher.page.locator('.log img, .log script, .conversation b').count(), 0);
-  assert.equal(await teacher.page.title(), 'mio-chat-server');
+  assert.match(await teacher.page.title(), / · mio-chat-server$/);
+});
+
+pageTest('what is too long, or not sent when the chat ends, is not lost in silence', async (t, open) => {
+  const server = await Server.start(t);
+  const [teacher, student] = [await open(server), await open(server)];
+  await teacher.be('teacher', 'T');
+  await student.be('student', 'S');
+  await teacher.claim('Student S');
+  await student.talking('Teacher T');
+  const input = student.chat('Teacher T').getByRole('textbox');
+  const lines = student.chat('Teacher T').locator('.log p');
+  await input.fill('x'.repeat(4001));
+  await input.press('Enter');
+  await student.sees(lines.last(), 'That is 4,001 characters long, and 4,000 are the most.');
+  assert.equal((await input.inputValue()).length, 4001);
+  await student.write('Teacher T', 'x'.repeat(4000));
+  await teacher.reads('Student S', 'x'.repeat(4000));
+
+  await input.fill('One more thing');
+  await teacher.chat('Student S').getByRole('button', { name: 'End chat' }).click();
+  await student.ended('Teacher T');
+  assert.deepEqual((await lines.allInnerTexts()).slice(-2), ['This chat is over.', 'Not sent: “One more thing”']);
+});
+
+pageTest('the title says what there is to know, for who looks at another tab', async (t, open) => {
+  const server = await Server.start(t);
+  const [teacher, student] = [await open(server), await open(server)];
+  const title = (person, expected) => eventually(async () => assert.equal(await person.page.title(), expected));
+  await title(student, 'mio-chat-server');
+  await student.be('student', 'S');
+  await title(student, 'You are in the queue. A teacher will come. · mio-chat-server');
+  await teacher.be('teacher', 'T');
+  await title(teacher, '1 student is waiting. · mio-chat-server');
+  await teacher.claim('Student S');
+  await title(student, 'A teacher has come. · mio-chat-server');
+  await student.page.getByRole('button', { name: 'Leave' }).click();
+  await title(student, 'mio-chat-server');
 });
 
 pageTest('everything can be done with the keyboard alone', async (t, open) => {

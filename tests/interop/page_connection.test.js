@@ -107,6 +107,43 @@ pageTest('who closes the page is gone, and the other one is told', async (t, ope
   assert.equal((await server.snapshot()).students.total, 0);
 });
 
+pageTest('who is never let in is told so, and why that may be', async (t, open) => {
+  const server = await Server.start(t, '--allow-origin', 'http://somewhere.else.test');
+  const person = await open(server);
+  person.expectOutage();
+  await person.sees('.connection', /^Cannot connect, trying again in \d+ s Try now$/);
+  const why = `Not connected. Does the server allow the origin ${server.url}, and does every proxy before it let WebSockets through?`;
+  await person.sees('#figures-notice', why);
+  await person.page.getByRole('button', { name: 'Be a teacher' }).click();
+  await person.sees('#join-error', 'Not connected. Try again in a moment.');
+});
+
+pageTest('a message that the server does not take is named, and so is the reason', async (t, open) => {
+  const server = await Server.start(t, '--max-message-size', '1KiB');
+  const [teacher, student] = [await open(server), await open(server)];
+  await teacher.be('teacher', 'T');
+  await student.be('student', 'S');
+  await teacher.claim('Student S');
+  await student.talking('Teacher T');
+  await student.write('Teacher T', 'word '.repeat(500));
+  await student.ended('Teacher T');
+  const text = await student.chat('Teacher T').locator('.log p').last().innerText();
+  const begin = 'word '.repeat(12).trim();
+  assert.equal(text, `“${begin}…” may not have gone out: the server closed the connection (message too big).`);
+});
+
+pageTest('who comes back to the page does not wait for the next attempt', async (t, open) => {
+  const { person, stage } = await staged(t, open);
+  await person.page.clock.pauseAt(Date.now() + 60_000);
+  stage.hangUp();
+  await person.sees('#connection', 'Connection lost, reconnecting');
+  await person.page.getByRole('button', { name: 'Be a teacher' }).click();
+  await person.sees('#join-error', 'Not connected. Try again in a moment.');
+  await person.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await person.connected();
+  await person.sees('#join-error', '');
+});
+
 pageTest('of what was said only that is called lost which may be', async (t, open) => {
   const { person, stage } = await staged(t, open);
   await person.be('student', 'S');

@@ -22,6 +22,15 @@ async function assertFits(person) {
   assert.deepEqual(wider.filter((name) => name !== 'who'), []);
 }
 
+/** The page ends where its last line does: below it there is nothing to scroll to. */
+async function assertEnds(person) {
+  const [height, end] = await person.page.evaluate(() => {
+    const { bottom } = document.querySelector('footer').getBoundingClientRect();
+    return [document.documentElement.scrollHeight, Math.max(bottom + scrollY, innerHeight)];
+  });
+  assert.ok(height <= end + 1, `the page is ${height} pixels high, and its last line ends at ${end}`);
+}
+
 pageTest('a phone of 320 pixels needs no scrolling to the side', async (t, open) => {
   const server = await Server.start(t);
   const [teacher, student] = [await open(server, PHONE), await open(server, PHONE)];
@@ -63,6 +72,26 @@ pageTest('a phone shows who talks the chat first', async (t, open) => {
   const { y, height } = await student.chat('Teacher T').getByRole('textbox').boundingBox();
   assert.ok(y + height <= PHONE.viewport.height, 'the line to write in is on the screen');
   await student.screenshot('phone-chat');
+});
+
+pageTest('what is said scrolls in its chat, and the page stays as high as it is', async (t, open) => {
+  const { person, stage } = await staged(t, open);
+  await person.be('student', 'S');
+  stage.push('presence:student:S', 'new:chat', { id: 'c', teacher_id: LONG, student_id: 'S' });
+  stage.push('chats:c', 'chat:ready', {});
+  await person.talking(`Teacher ${LONG}`);
+  for (let number = 1; number <= 60; number++) {
+    stage.push('chats:c', 'student:receive', { message: `${number} `.repeat(number === 30 ? 2000 : 1) });
+  }
+  await person.reads(`Teacher ${LONG}`, '60');
+  await assertEnds(person);
+  await assertFits(person);
+  const log = await person.page.locator('.log').evaluate(({ scrollHeight, scrollTop, clientHeight }) => ({ scrollHeight, scrollTop, clientHeight }));
+  assert.ok(log.scrollHeight > 1000, 'there is something to scroll');
+  assert.ok(log.scrollHeight - log.scrollTop - log.clientHeight < 2, 'the last line is shown');
+  // However long the name is, what stands beside it keeps to one line.
+  const { height } = await person.page.locator('.conversation .state').boundingBox();
+  assert.ok(height < 30, `the state is ${height} pixels high`);
 });
 
 pageTest('every two colours that stand on each other can be read, in the light and in the dark', async (t, open) => {

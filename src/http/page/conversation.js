@@ -1,5 +1,9 @@
 /** The most lines that a conversation shows: the oldest go. */
 const MAX_LINES = 500;
+/** The longest message, in UTF-16 code units: within the 64 KiB that a server takes by default, however escaped. */
+const MAX_LENGTH = 4_000;
+/** As much of a message as says which one is meant. */
+const QUOTED_LENGTH = 60;
 
 /** One chat on the page: entered, talked in, and ended, by either side. */
 class Conversation {
@@ -73,6 +77,10 @@ class Conversation {
     const hadFocus = this.#root.contains(document.activeElement);
     this.#channel.leave();
     this.#note(reason);
+    const draft = this.#input.value.trim();
+    if (draft !== '') {
+      this.#note(`Not sent: “${draft}”`);
+    }
     this.#state('over');
     this.#enable(false);
     this.#part('.end').hidden = true;
@@ -99,12 +107,17 @@ class Conversation {
     if (text === '' || this.#isOver) {
       return;
     }
+    if (text.length > MAX_LENGTH) {
+      this.#note(`That is ${whole(text.length)} characters long, and ${whole(MAX_LENGTH)} are the most.`);
+      return;
+    }
     this.#input.value = '';
     const line = this.#line('mine', 'You', text);
     this.#channel.push(`${this.#role}:send`, { message: text }).catch((error) => {
       line.classList.add('failed');
       const fate = error instanceof Refusal ? 'did not go out' : 'may not have gone out';
-      this.#note(`“${text}” ${fate}: ${error.message}.`);
+      const quoted = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH).trim()}…` : text;
+      this.#note(`“${quoted}” ${fate}: ${error.message}.`);
     });
   }
 

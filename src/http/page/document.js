@@ -1,5 +1,7 @@
 // The document's elements. Text gets into them as text only.
 
+const TITLE = document.title;
+
 const element = (id) => document.getElementById(id);
 
 /** A fresh copy of a template's content. */

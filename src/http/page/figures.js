@@ -101,7 +101,9 @@ class Figures {
   }
 
   disconnected() {
-    this.#say('Not connected: these figures are the last that came.');
+    // Who has the page and no socket is most likely kept out on purpose.
+    const hint = `Does the server allow the origin ${location.origin}, and does every proxy before it let WebSockets through?`;
+    this.#say(`Not connected${this.#before ? ': these figures are the last that came.' : `. ${hint}`}`);
   }
 
   #show(stats) {

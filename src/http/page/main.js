@@ -1,6 +1,7 @@
 // The page as a whole: the connection, who is here, and what the buttons do.
 
 let user = null;
+let hasConnected = false;
 let countdown = 0;
 
 const url = new URL('ws/websocket?vsn=2.0.0', location.href);
@@ -15,11 +16,13 @@ function connection(state, retryAt) {
   element('retry').hidden = state !== 'lost';
   element('countdown').textContent = '';
   if (state === 'open') {
+    hasConnected = true;
     say(element('connection'), 'Connected');
+    say(element('join-error'), '');
     figures.connected();
     user?.connected();
   } else if (state === 'lost') {
-    say(element('connection'), 'Connection lost, reconnecting');
+    say(element('connection'), hasConnected ? 'Connection lost, reconnecting' : 'Cannot connect, trying again');
     figures.disconnected();
     user?.disconnected();
     // Not part of what is read aloud.
@@ -37,10 +40,17 @@ function show(someone) {
   document.body.dataset.role = user?.role ?? '';
   element('start').hidden = user !== null;
   element('user').hidden = user === null;
+  if (user === null) {
+    document.title = TITLE;
+  }
 }
 
 async function join(role) {
   const id = element('user-id').value.trim();
+  if (id === '') {
+    say(element('join-error'), 'An id is more than blanks.');
+    return;
+  }
   const buttons = element('join').querySelectorAll('button');
   buttons.forEach((button) => (button.ariaDisabled = 'true'));
   say(element('join-error'), '');
@@ -72,6 +82,8 @@ element('leave').addEventListener('click', () => {
 });
 element('retry').addEventListener('click', () => socket.connect());
 addEventListener('online', () => socket.connect());
+// Whoever comes back to the page is not to wait for the next attempt.
+document.addEventListener('visibilitychange', () => document.hidden || socket.connect());
 
 element('user-id').value = `guest-${1000 + Math.floor(9000 * Math.random())}`;
 socket.connect();

@@ -48,7 +48,7 @@ class Socket {
       this.#tell('open');
     };
     webSocket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    webSocket.onclose = () => this.#lost();
+    webSocket.onclose = ({ reason }) => this.#lost(reason);
     this.#deadline = setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
   }
 
@@ -126,7 +126,8 @@ class Socket {
     this.#heartbeat.then(() => (this.#heartbeat = null), () => {});
   }
 
-  #lost() {
+  /** `reason` is the server's, if it gave one. */
+  #lost(reason = '') {
     const webSocket = this.#webSocket;
     clearTimeout(this.#deadline);
     webSocket.onopen = webSocket.onmessage = webSocket.onclose = null;
@@ -136,7 +137,8 @@ class Socket {
     this.#channels.clear();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    pending.forEach(({ reject }) => reject(new Disconnected('the connection was lost')));
+    const why = reason === '' ? 'the connection was lost' : `the server closed the connection (${reason})`;
+    pending.forEach(({ reject }) => reject(new Disconnected(why)));
 
     const delay = RETRY_MS[Math.min(this.#attempts++, RETRY_MS.length - 1)];
     // Not all pages at once, when a server comes back.

@@ -81,8 +81,10 @@ class User {
     }
   }
 
+  /** Also in the title, for who looks at another tab just now. */
   notice(text) {
     say(element('notice'), text);
+    document.title = `${text} · ${TITLE}`;
   }
 
   /** Puts all chats away. */
