@@ -71,7 +71,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             mode: Mode::PhoenixV1,
-            url: String::new(),
+            url: "ws://localhost:4000".to_owned(),
             teachers: 10,
             students: 1000,
             message_count: None,
@@ -151,9 +151,6 @@ fn set(options: &mut Options, name: &str, parser: &mut lexopt::Parser) -> Result
 
 /// Fills in what depends on other options and refuses what cannot work.
 fn settle(mut options: Options) -> Result<Options, String> {
-    if options.url.is_empty() {
-        options.url = options.mode.default_url().to_owned();
-    }
     options.url = options.mode.whole_url(&options.url);
     if options.mode == Mode::Ping {
         if options.rate.is_some() || options.message_size > 0 {

@@ -1,6 +1,5 @@
 //! The protocols by their names on the command line.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -42,39 +41,32 @@ impl Mode {
         }
     }
 
-    /// Where node-chat-client looks for such a server.
-    pub fn default_url(self) -> &'static str {
+    /// The URL in WebSocket's scheme, with the path that the protocol has on the original server if there is none.
+    pub fn whole_url(self, url: &str) -> String {
+        let url = match url.strip_prefix("http://") {
+            Some(rest) => format!("ws://{rest}"),
+            None => url.to_owned(),
+        };
+        let bare = url.strip_suffix('/').unwrap_or(&url);
+        let has_path = bare.strip_prefix("ws://").unwrap_or(bare).contains(['/', '?', '#']);
         match self {
-            Self::PhoenixV1 => "ws://localhost:4000/ws",
-            Self::PhoenixV2 => "ws://localhost:4000/ws/websocket?vsn=2.0.0",
-            Self::SocketIo | Self::Node | Self::SocketIo4 | Self::Ping => "ws://localhost:4000",
-            Self::Bayeux => "ws://localhost:4000/faye",
+            _ if !has_path => format!("{bare}{}", self.path()),
+            // Version 2 is asked for in the query, which phoenix.js adds itself.
+            Self::PhoenixV2 if !url.contains("vsn=") => {
+                format!("{url}{}vsn=2.0.0", if url.contains('?') { '&' } else { '?' })
+            }
+            _ => url,
         }
     }
 
-    /// The URL with the path that the protocol's clients know themselves, and in WebSocket's scheme.
-    pub fn whole_url(self, url: &str) -> String {
-        let path = match self {
-            Self::PhoenixV1 => return url.to_owned(),
-            // Version 2 is asked for in the query, which phoenix.js adds itself.
-            Self::PhoenixV2 if url.contains("vsn=") => return url.to_owned(),
-            Self::PhoenixV2 => {
-                return format!("{url}{}vsn=2.0.0", if url.contains('?') { '&' } else { '?' });
-            }
-            Self::SocketIo | Self::Node | Self::Ping => "socket.io/?EIO=3&transport=websocket",
-            Self::SocketIo4 => "socket.io/?EIO=4&transport=websocket",
-            Self::Bayeux => "faye",
-        };
-        let url = match url.strip_prefix("http://") {
-            Some(rest) => Cow::Owned(format!("ws://{rest}")),
-            None => Cow::Borrowed(url),
-        };
-        let authority = url.strip_prefix("ws://").unwrap_or(&url);
-        let bare = url.strip_suffix('/').unwrap_or(&url);
-        if authority.trim_end_matches('/').contains(['/', '?', '#']) {
-            return url.into_owned();
+    fn path(self) -> &'static str {
+        match self {
+            Self::PhoenixV1 => "/ws",
+            Self::PhoenixV2 => "/ws/websocket?vsn=2.0.0",
+            Self::SocketIo | Self::Node | Self::Ping => "/socket.io/?EIO=3&transport=websocket",
+            Self::SocketIo4 => "/socket.io/?EIO=4&transport=websocket",
+            Self::Bayeux => "/faye",
         }
-        format!("{bare}/{path}")
     }
 
     /// How often the protocol's own client says that it is still there.
@@ -148,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_without_a_path_gets_socket_ios() {
+    fn a_url_without_a_path_gets_the_modes_own() {
         let path = "/socket.io/?EIO=3&transport=websocket";
         for url in ["ws://h:1", "ws://h:1/", "http://h:1"] {
             assert_eq!(Mode::SocketIo.whole_url(url), format!("ws://h:1{path}"), "{url}");
@@ -158,6 +150,8 @@ mod tests {
         for url in ["ws://h/x", "ws://h?a=b", "wss://h/x"] {
             assert_eq!(Mode::Node.whole_url(url), url);
         }
-        assert_eq!(Mode::PhoenixV1.whole_url("ws://h"), "ws://h");
+        assert_eq!(Mode::PhoenixV1.whole_url("http://h/"), "ws://h/ws");
+        assert_eq!(Mode::PhoenixV1.whole_url("ws://h/socket"), "ws://h/socket");
+        assert_eq!(Mode::PhoenixV2.whole_url("ws://h"), "ws://h/ws/websocket?vsn=2.0.0");
     }
 }
