@@ -104,9 +104,9 @@ Options:
 
 A DURATION is a number with ms, s or m behind it; without, it is in the unit of its default.
 A SIZE is a number of bytes, or one with KiB or MiB behind it.
-Each option can be given in the environment too, as MIO_CHAT_ and its name (MIO_CHAT_IDLE_TIMEOUT=30s);
-PORT is the port. A flag goes before the environment. RUST_LOG=debug logs arrivals and departures,
-RUST_LOG=trace each message.
+Each option can be given in the environment too, as MIO_CHAT_ and its name (MIO_CHAT_IDLE_TIMEOUT=30s), with
+commas between the values of a repeatable one; PORT is the port. A flag goes before the environment.
+RUST_LOG=debug logs arrivals and departures, RUST_LOG=trace each message.
 ";
 
 /// The options that take a value.
