@@ -125,7 +125,7 @@ pageTest('a message that the server does not take is named, and so is the reason
   await student.be('student', 'S');
   await teacher.claim('Student S');
   await student.talking('Teacher T');
-  await student.write('Teacher T', 'word '.repeat(500));
+  await student.writeLast('Teacher T', 'word '.repeat(500));
   await student.ended('Teacher T');
   const text = await student.chat('Teacher T').locator('.log p').last().innerText();
   const begin = 'word '.repeat(12).trim();

@@ -150,10 +150,16 @@ class Person {
     await this.sees(this.chat(other).locator('.state'), 'talking');
   }
 
-  async write(other, text) {
+  /** Sends a message that may end the chat at once, and its line with it. */
+  async writeLast(other, text) {
     const input = this.chat(other).getByRole('textbox');
     await input.fill(text);
     await input.press('Enter');
+    return input;
+  }
+
+  async write(other, text) {
+    const input = await this.writeLast(other, text);
     assert.equal(await input.inputValue(), '', 'the line is free for the next message');
   }
 
