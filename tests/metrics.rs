@@ -179,7 +179,9 @@ fn a_connection_is_not_open_and_closed_at_once() {
     let leaving = raw::open(&server, "/ws");
     server.signal("STOP");
     wait_until("the server is stopped", || server.is_stopped());
+    let peer = leaving.local_addr().unwrap();
     drop(leaving);
+    wait_until("the server could know who left", || server.has_the_end_of(peer));
     asking.write_all(SCRAPE).unwrap();
     server.signal("CONT");
     let metrics = Metrics::read(&raw::read_response(&mut asking).body);

@@ -1,6 +1,7 @@
 //! What the server's process costs.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use mio_chat_server::process::{Process, Usage};
@@ -31,6 +32,17 @@ impl Server {
     /// Whether a signal has stopped the process.
     pub fn is_stopped(&self) -> bool {
         fs::read_to_string(self.proc("stat")).unwrap().rsplit(") ").next().unwrap().starts_with('T')
+    }
+
+    /// Whether the kernel has the end of what `peer` sends: a packet may arrive after one that was sent later
+    /// on another connection. The columns are those of proc(5): 2 is the remote address, 3 the state, and 08
+    /// is CLOSE_WAIT.
+    pub fn has_the_end_of(&self, peer: SocketAddr) -> bool {
+        let port = format!(":{:04X}", peer.port());
+        fs::read_to_string(self.proc("net/tcp")).unwrap().lines().any(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            columns[2].ends_with(&port) && columns[3] == "08"
+        })
     }
 
     fn usage(&self) -> Usage {
