@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::socket_io::{REVISIONS, Socket, SocketIo, WAYS, chat, exchange, open_socket};
+use common::socket_io::{REVISIONS, Socket, SocketIo, Transport, WAYS, chat, exchange, open_socket};
 use common::{Server, raw};
 use serde_json::{Value, json};
 use tungstenite::Message;
@@ -151,12 +151,7 @@ fn binary_events_are_refused_and_their_attachments_passed_over() {
                 }
             }
             for _ in 0..packet.matches("_placeholder").count() {
-                match (transport, revision) {
-                    (Socket, 3) => client.socket().send(Message::binary(vec![4, 1, 2])).unwrap(),
-                    (Socket, _) => client.socket().send(Message::binary(vec![1, 2])).unwrap(),
-                    (_, 3) => client.send("b4AQI="),
-                    _ => client.send("bAQI="),
-                }
+                send_attachment(&mut client, (revision, transport));
             }
             client.settle();
         }
@@ -210,21 +205,74 @@ fn an_acknowledgement_goes_to_the_namespace_that_asked() {
     }
 }
 
+/// socket.io-protocol: "If the server does not receive a CONNECT packet first, then it MUST close the connection".
 #[test]
-fn events_before_the_connect_packet_of_revision_4() {
+fn the_first_packet_of_revision_5_is_connect() {
     let server = Server::start(&[]);
-    let mut socket = open_socket(&server, "/socket.io/?EIO=4&transport=websocket");
-    assert!(socket.read().unwrap().into_text().unwrap().starts_with("0{"));
-    for event in [r#"421["ping"]"#, r#"421["presence:student:connect",{"userId":1}]"#] {
-        socket.send(Message::text(event)).unwrap();
-        let error = r#"431[{"status":"error","reason":"not connected to this namespace"}]"#;
-        assert_eq!(socket.read().unwrap(), Message::text(error));
+    for packet in [
+        r#"421["ping"]"#,
+        r#"421["presence:student:connect",{"userId":1}]"#,
+        r#"42/admin,1["ping"]"#,
+        "41",
+        "431[]",
+        "44{}",
+        r#"451-["ping",{"_placeholder":true,"num":0}]"#,
+        r#"461-1[{"_placeholder":true,"num":0}]"#,
+    ] {
+        let mut socket = open_socket(&server, "/socket.io/?EIO=4&transport=websocket");
+        assert!(socket.read().unwrap().into_text().unwrap().starts_with("0{"));
+        // Neither a namespace that does not exist nor a packet of Engine.IO's own makes a difference.
+        socket.send(Message::text("40/admin")).unwrap();
+        assert!(socket.read().unwrap().into_text().unwrap().starts_with("44/admin,"));
+        socket.send(Message::text("3")).unwrap();
+        socket.send(Message::text(packet)).unwrap();
+        let closed = socket.read();
+        let Ok(Message::Close(Some(frame))) = closed else { panic!("{packet} gives {closed:?}") };
+        assert_eq!((frame.code, &*frame.reason), (CloseCode::Protocol, "first packet is not CONNECT"));
+        server.wait_until_empty();
     }
-    assert_eq!(server.snapshot()["students"]["total"], 0);
-    socket.send(Message::text("40")).unwrap();
-    assert!(socket.read().unwrap().into_text().unwrap().starts_with("40{"));
-    socket.send(Message::text("42[\"ping\"]")).unwrap();
-    assert_eq!(socket.read().unwrap(), Message::text("42[\"pong\"]"));
+    // Whoever was connected and has disconnected is told so, and may come back.
+    let mut client = SocketIo::connect(&server, (4, Socket));
+    client.send("41");
+    client.send(r#"421["ping"]"#);
+    let error = r#"431[{"status":"error","reason":"not connected to this namespace"}]"#;
+    assert_eq!(client.next(), error);
+    client.send("40");
+    assert!(client.next().starts_with("40{"));
+    client.settle();
+}
+
+#[test]
+fn a_binary_acknowledgement_is_not_answered() {
+    let server = Server::start(&[]);
+    for (revision, transport) in WAYS {
+        let mut client = SocketIo::connect(&server, (revision, transport));
+        client.send(r#"461-7[{"_placeholder":true,"num":0}]"#);
+        send_attachment(&mut client, (revision, transport));
+        client.settle();
+    }
+}
+
+#[test]
+fn an_attachment_that_does_not_follow_its_packet_closes() {
+    let server = Server::start(&[]);
+    for revision in REVISIONS {
+        let mut client = SocketIo::connect(&server, (revision, Socket));
+        client.send(r#"461-7[{"_placeholder":true,"num":0}]"#);
+        client.send(r#"42["ping"]"#);
+        let Ok(Message::Close(Some(frame))) = client.socket().read() else { panic!("no close frame") };
+        assert_eq!((frame.code, &*frame.reason), (CloseCode::Invalid, "binary attachment missing"));
+    }
+}
+
+/// Sends binary data that belongs to the packet before it.
+fn send_attachment(client: &mut SocketIo, way: (u8, Transport)) {
+    match way {
+        (3, Socket) => client.socket().send(Message::binary(vec![4, 1, 2])).unwrap(),
+        (_, Socket) => client.socket().send(Message::binary(vec![1, 2])).unwrap(),
+        (3, _) => client.send("b4AQI="),
+        _ => client.send("bAQI="),
+    }
 }
 
 #[test]
@@ -246,6 +294,16 @@ fn text_that_is_no_packet_closes() {
         "é",
         "{}",
         "42[\"a\"]x",
+        "40[]",
+        "40x",
+        "41x",
+        "43",
+        "431{}",
+        "44",
+        "42abc[\"a\"]",
+        "451-{}",
+        "461-7{}",
+        "46[]",
     ] {
         for revision in REVISIONS {
             let mut client = SocketIo::student(&server, (revision, Socket), 1);
@@ -270,7 +328,7 @@ fn packets_that_say_nothing_here_are_passed_over() {
     for way in WAYS {
         let mut client = SocketIo::connect(&server, way);
         // A pong, an upgrade, a noop, an acknowledgement, an error.
-        for packet in ["3", "3probe", "5", "6", "431[]", "44{}", "44\"x\""] {
+        for packet in ["3", "3probe", "5", "6", "431[]", "43[]", "44{}", "44\"x\""] {
             client.send(packet);
             client.settle();
         }

@@ -30,13 +30,23 @@ pub const NOOP: &str = "6";
 /// some client versions reserve, and which throws where nobody listens.
 pub const ERROR_EVENT: &str = "chat:error";
 
+/// How a client stands to the default namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Namespace {
+    /// The client has not connected yet, and may send nothing else before it does. Socket.IO 5 (Engine.IO 4) only.
+    Unconnected,
+    /// In Engine.IO 3 from the beginning.
+    Connected,
+    /// The client has disconnected from the namespace. Its session goes on.
+    Disconnected,
+}
+
 /// One client's session.
 #[derive(Debug)]
 pub struct SocketIo {
     revision: Revision,
-    /// Whether the client is in the default namespace. Engine.IO 3 clients are from the beginning.
-    is_connected: bool,
-    /// Binary attachments to come that belong to a packet which was refused.
+    namespace: Namespace,
+    /// Binary attachments to come that belong to a packet which was refused or is not expected.
     attachments: usize,
     /// When the server's next ping is due; Engine.IO 4 only.
     next_ping: Millis,
@@ -57,7 +67,11 @@ impl SocketIo {
     /// A session that begins now.
     pub fn new(revision: Revision, secret: u64, now: Millis) -> SocketIo {
         let next_ping = now + PING_INTERVAL;
-        SocketIo { revision, is_connected: revision == Revision::V3, attachments: 0, next_ping, secret }
+        let namespace = match revision {
+            Revision::V3 => Namespace::Connected,
+            Revision::V4 => Namespace::Unconnected,
+        };
+        SocketIo { revision, namespace, attachments: 0, next_ping, secret }
     }
 
     /// The revision of Engine.IO that the client speaks.
@@ -149,25 +163,42 @@ impl SocketIo {
 
     /// See [`super::Protocol::wants`]. `ready` is for the teacher alone, as in node-chat-server.
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.is_connected && !matches!(event, Event::ChatReady { to: Role::Student, .. } | Event::Stats(_))
+        self.is_connected() && !matches!(event, Event::ChatReady { to: Role::Student, .. } | Event::Stats(_))
+    }
+
+    fn is_connected(&self) -> bool {
+        self.namespace == Namespace::Connected
     }
 
     fn packet<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
-        match Packet::parse(text) {
-            Some(Packet::Connect { namespace }) => self.connect(namespace, out),
-            Some(Packet::Disconnect { namespace: "/" }) => {
-                self.is_connected = false;
+        let Some(packet) = Packet::parse(text) else {
+            return Decoded::Close(CloseCode::Invalid, "not a Socket.IO packet");
+        };
+        // The attachments of a packet follow it without anything in between.
+        if self.attachments > 0 {
+            return Decoded::Close(CloseCode::Invalid, "binary attachment missing");
+        }
+        match packet {
+            Packet::Connect { namespace } => self.connect(namespace, out),
+            // Socket.IO 5: a server that does not receive a CONNECT packet first closes the connection.
+            _ if self.namespace == Namespace::Unconnected => {
+                Decoded::Close(CloseCode::Protocol, "first packet is not CONNECT")
+            }
+            Packet::Disconnect { namespace: "/" } => {
+                self.namespace = Namespace::Disconnected;
                 Decoded::Leave
             }
-            Some(Packet::Event(event)) => self.event(event, out),
-            Some(Packet::Binary { namespace, attachments, ack }) => {
+            Packet::Event(event) => self.event(event, out),
+            Packet::BinaryEvent { event, attachments } => {
                 self.attachments = attachments;
-                let ticket = Ticket { namespace: prefix(namespace), event: "null", ack };
-                self.answer(ticket, Err(Refusal::BinaryData), out);
+                self.answer(ticket(&event), Err(Refusal::BinaryData), out);
                 Decoded::Refused(Refusal::BinaryData)
             }
-            Some(Packet::Disconnect { .. } | Packet::Other) => Decoded::Done,
-            None => Decoded::Close(CloseCode::Invalid, "not a Socket.IO packet"),
+            Packet::BinaryAck { attachments } => {
+                self.attachments = attachments;
+                Decoded::Done
+            }
+            Packet::Disconnect { .. } | Packet::Other => Decoded::Done,
         }
     }
 
@@ -177,7 +208,7 @@ impl SocketIo {
             out(&["44", &prefix(namespace), error]);
             return Decoded::Refused(Refusal::UnmatchedTopic);
         }
-        self.is_connected = true;
+        self.namespace = Namespace::Connected;
         match self.revision {
             Revision::V3 => out(&["40"]),
             // Clients show this id to each other, so it is not the one that opens the session.
@@ -189,9 +220,8 @@ impl SocketIo {
     }
 
     fn event<'a>(&mut self, packet: EventPacket<'a>, out: &mut Outgoing) -> Decoded<'a> {
-        let namespace = prefix(packet.namespace);
-        let ticket = Ticket { namespace, event: packet.name, ack: packet.ack };
-        let command = if packet.namespace != "/" || !self.is_connected {
+        let ticket = ticket(&packet);
+        let command = if packet.namespace != "/" || !self.is_connected() {
             Err(Refusal::NotConnected)
         } else if packet.is("ping") {
             out(&["42[\"pong\"]"]);
@@ -213,6 +243,10 @@ impl SocketIo {
             }
         }
     }
+}
+
+fn ticket<'a>(packet: &EventPacket<'a>) -> Ticket<'a> {
+    Ticket { namespace: prefix(packet.namespace), event: packet.name, ack: packet.ack }
 }
 
 /// A namespace as it stands in a packet: the default one does not.

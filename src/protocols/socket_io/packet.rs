@@ -2,6 +2,7 @@
 //! same but for the connect packet.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::command::{Command, Refusal};
@@ -18,13 +19,16 @@ pub enum Packet<'a> {
         namespace: &'a str,
     },
     Event(EventPacket<'a>),
-    /// An event with attachments, which follow as messages of their own.
-    Binary {
-        namespace: &'a str,
+    /// An event with so many attachments, which follow as messages of their own.
+    BinaryEvent {
+        event: EventPacket<'a>,
         attachments: usize,
-        ack: Option<&'a str>,
     },
-    /// An acknowledgement or an error, of which this server expects none.
+    /// An acknowledgement with so many attachments. This server asks for none.
+    BinaryAck {
+        attachments: usize,
+    },
+    /// An acknowledgement or an error. This server asks for no acknowledgement.
     Other,
 }
 
@@ -44,7 +48,8 @@ pub struct EventPacket<'a> {
 struct Arguments<'a>(#[serde(borrow)] &'a RawValue, #[serde(borrow, default)] Option<&'a RawValue>);
 
 impl<'a> Packet<'a> {
-    /// Reads `type[attachments-][/namespace,][ack]json`; `None` if it is not of this form.
+    /// Reads `type[attachments-][/namespace,][ack]json`. `None` if it is not of this form, or if its JSON is not
+    /// what socket.io-parser accepts for the type.
     pub fn parse(text: &'a str) -> Option<Packet<'a>> {
         let (kind, rest) = text.split_at_checked(1)?;
         let is_binary = matches!(kind, "5" | "6");
@@ -58,14 +63,24 @@ impl<'a> Packet<'a> {
         let (ack, json) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
         let ack = (!ack.is_empty() && ack.len() <= 20).then_some(ack);
         match kind {
-            "0" => Some(Packet::Connect { namespace }),
-            "1" => Some(Packet::Disconnect { namespace }),
+            "0" => (json.is_empty() || is_json(json, '{')).then_some(Packet::Connect { namespace }),
+            "1" => json.is_empty().then_some(Packet::Disconnect { namespace }),
             "2" => EventPacket::parse(namespace, ack, json).map(Packet::Event),
-            "3" | "4" => Some(Packet::Other),
-            "5" | "6" => Some(Packet::Binary { namespace, attachments: attachments.parse().ok()?, ack }),
+            "3" => is_json(json, '[').then_some(Packet::Other),
+            "4" => (is_json(json, '{') || is_json(json, '"')).then_some(Packet::Other),
+            "5" => {
+                let event = EventPacket::parse(namespace, ack, json)?;
+                Some(Packet::BinaryEvent { event, attachments: attachments.parse().ok()? })
+            }
+            "6" if is_json(json, '[') => Some(Packet::BinaryAck { attachments: attachments.parse().ok()? }),
             _ => None,
         }
     }
+}
+
+/// Whether a text is one JSON value that begins with this character.
+fn is_json(text: &str, first: char) -> bool {
+    text.trim_ascii_start().starts_with(first) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 impl<'a> EventPacket<'a> {
@@ -172,12 +187,66 @@ mod tests {
     #[test]
     fn binary_packets_say_how_much_follows() {
         let packet = Packet::parse(r#"52-/a,7["x",{"_placeholder":true,"num":0}]"#);
-        assert!(matches!(packet, Some(Packet::Binary { namespace: "/a", attachments: 2, ack: Some("7") })));
+        let Some(Packet::BinaryEvent { event, attachments: 2 }) = packet else { panic!("{packet:?}") };
+        assert_eq!((event.namespace, event.ack, event.name), ("/a", Some("7"), "\"x\""));
+        let packet = Packet::parse(r#"61-7[{"_placeholder":true,"num":0}]"#);
+        assert!(matches!(packet, Some(Packet::BinaryAck { attachments: 1 })), "{packet:?}");
     }
 
     #[test]
-    fn what_is_no_packet() {
-        for text in ["", "9", "2", "2{}", "2[]", "2[1]", "2[\"a\"", "5[]", "5x-[]", "é", "2null"] {
+    fn each_type_has_the_json_that_fits_it() {
+        for text in [
+            "0",
+            "0{}",
+            "0/a,{\"x\":1}",
+            "1",
+            "1/a",
+            "1/a,",
+            "37[]",
+            "3/a,7[1,2]",
+            "4\"x\"",
+            "4{\"message\":\"x\"}",
+            "51-[\"a\"]",
+            "61-7[]",
+        ] {
+            assert!(Packet::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "9",
+            "é",
+            "0[]",
+            "0x",
+            "0{",
+            "0{}x",
+            "1{}",
+            "1x",
+            "2",
+            "2{}",
+            "2[]",
+            "2[1]",
+            "2[\"a\"",
+            "2null",
+            "2abc[\"a\"]",
+            "2[\"a\"]x",
+            "3",
+            "37",
+            "3{}",
+            "37[1",
+            "4",
+            "4[]",
+            "4{",
+            "5[\"a\"]",
+            "5x-[\"a\"]",
+            "51-",
+            "51-{}",
+            "51-[1]",
+            "51-[\"a\"",
+            "5-1-[\"a\"]",
+            "61-",
+            "61-{}",
+            "6[]",
+        ] {
             assert!(Packet::parse(text).is_none(), "{text}");
         }
     }
