@@ -30,7 +30,7 @@ const OVER_REQUESTS: [fn(SocketIo); 5] = [
     |client| disconnect(client, "41"),
     |client| disconnect(client, "1"),
     |mut client| {
-        assert_eq!(client.session().post(&["no packet"]).status, 200);
+        assert_eq!(client.session().post(&["no packet"]).status, 400);
         std::mem::forget(client);
     },
     |client| hang_up_the_poll(client, Shutdown::Both),

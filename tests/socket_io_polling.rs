@@ -118,17 +118,39 @@ fn one_connection_may_carry_everything() {
 }
 
 #[test]
-fn only_one_poll_at_a_time() {
+fn a_second_poll_at_once_ends_the_session() {
     for revision in REVISIONS {
         let server = Server::start(&[]);
-        let mut client = SocketIo::connect(&server, (revision, Polling));
+        let mut client = SocketIo::student(&server, (revision, Polling), 1);
         let session = client.session();
         session.begin_poll();
         Bystander::new(&server).settle();
         assert_error(&ask(&server, "GET", &session.path()), 3, "Bad request");
-        // The first is not disturbed.
-        session.post_ok(&["42[\"ping\"]"]);
-        assert_eq!(session.read_poll(), ["42[\"pong\"]"]);
+        assert_eq!(session.read_poll(), ["1"]);
+        assert_error(&ask(&server, "GET", &session.path()), 1, "Session ID unknown");
+        assert_error(&session.post(&["2"]), 1, "Session ID unknown");
+        server.wait_until_students_are(0);
+    }
+}
+
+#[test]
+fn a_close_packet_answers_the_held_poll_with_a_noop() {
+    for revision in REVISIONS {
+        let server = Server::start(&[]);
+        for (packets, expected) in [
+            (&["1"][..], &["6"][..]),
+            (&["42[\"ping\"]", "1"], &["42[\"pong\"]", "6"]),
+            // What follows the close packet is not looked at.
+            (&["1", "42[\"ping\"]", "nonsense"], &["6"]),
+        ] {
+            let mut client = SocketIo::connect(&server, (revision, Polling));
+            let session = client.session();
+            session.begin_poll();
+            Bystander::new(&server).settle();
+            session.post_ok(packets);
+            assert_eq!(session.read_poll(), expected);
+            assert_error(&ask(&server, "GET", &session.path()), 1, "Session ID unknown");
+        }
     }
 }
 
@@ -260,12 +282,39 @@ fn pages_of_other_origins_are_let_in() {
 }
 
 #[test]
-fn bodies_that_are_no_payload() {
+fn a_body_that_does_not_parse_ends_the_session() {
+    let server = Server::start(&[]);
+    for (revision, body) in [
+        (3, &b""[..]),
+        (3, b"x"),
+        (3, b"5:ab"),
+        (3, b"-1:x"),
+        (3, b"99999999999999999999:x"),
+        (3, b"2"),
+        (3, b"42[\"ping\"]"),
+        (3, b"\x00\x01"),
+        (3, b"\xff"),
+        (4, b""),
+        (4, b"\xff"),
+        (4, b"\x1e2"),
+        (4, b"2\x1e"),
+        (4, b"abc"),
+    ] {
+        let mut client = SocketIo::student(&server, (revision, Polling), 1);
+        let session = client.session();
+        session.begin_poll();
+        Bystander::new(&server).settle();
+        assert_error(&session.post_body(body), 3, "Bad request");
+        assert!(session.read_poll().ends_with(&["1".to_owned()]), "{body:?}");
+        assert_error(&ask(&server, "GET", &session.path()), 1, "Session ID unknown");
+        server.wait_until_students_are(0);
+    }
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
     let server = Server::start(&[]);
     let (mut teacher, mut student, chat) = chat(&server, ((3, Socket), (3, Polling)), 1, 2);
-    for body in ["x", "5:ab", "-1:x", "99999999999999999999:x", "2", "42[\"ping\"]", "\x00\x01"] {
-        assert_error(&student.session().post_body(body), 3, "Bad request");
-    }
     let big = "x".repeat(70_000);
     let mut stream = server.connect();
     stream.write_all(request("POST", &student.session().path(), "", &big).as_bytes()).unwrap();

@@ -313,7 +313,8 @@ fn text_that_is_no_packet_closes() {
             assert_eq!(frame.code, CloseCode::Invalid, "{text}");
             server.wait_until_empty();
             let mut client = SocketIo::student(&server, (revision, common::socket_io::Polling), 1);
-            client.session().post(&[text]);
+            let response = client.session().post(&["42[\"ping\"]", text, "42[\"ping\"]"]);
+            assert_eq!((response.status, &*response.body), (400, r#"{"code":3,"message":"Bad request"}"#));
             server.wait_until_empty();
             let path = client.session().path();
             let poll = raw::request(&server, common::socket_io::request("GET", &path, "", ""));

@@ -133,9 +133,11 @@ impl Protocol {
         }
     }
 
-    /// The message with which a polling client is let go, if there is one.
-    pub fn farewell(&self) -> Option<&'static str> {
+    /// The last message to a polling client whose session ends for this reason, if there is one. As in
+    /// engine.io, a client that has closed its session itself is only to have its poll answered.
+    pub fn farewell(&self, code: CloseCode) -> Option<&'static str> {
         match self {
+            Protocol::SocketIo(_) if code == CloseCode::Normal => Some(socket_io::NOOP),
             Protocol::SocketIo(_) => Some(socket_io::CLOSE),
             Protocol::Phoenix(_) | Protocol::Bayeux(_) => None,
         }

@@ -188,7 +188,7 @@ impl Server {
             }
             Decoded::Close(..) => {
                 batch.is_farewell = true;
-                self.dismiss(client);
+                self.dismiss(client, CloseCode::Normal);
                 self.users_gone(client);
             }
             decoded => self.decoded(client, decoded),

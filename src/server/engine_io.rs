@@ -12,7 +12,7 @@ use crate::http::upgrade::Accept;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id};
-use crate::protocols::socket_io::{NOOP, SocketIo};
+use crate::protocols::socket_io::{CLOSE, NOOP, SocketIo};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -101,7 +101,8 @@ impl Server {
     }
 
     /// Answers a poll with what waits, or holds it. While the client tries a WebSocket nothing is held:
-    /// the client waits for the answer before it changes over.
+    /// the client waits for the answer before it changes over. A second poll at once ends the session, as in
+    /// engine.io: of two answers on their way to the client, either may overtake the other.
     fn poll(
         &mut self,
         slot: u32,
@@ -110,6 +111,7 @@ impl Server {
     ) -> Result<Option<Response>, &'static str> {
         let mailbox = self.clients.mailbox(client).ok_or(BAD_REQUEST)?;
         if mailbox.parked.is_some() {
+            self.close_client(client, CloseCode::Protocol, "overlapping polls");
             return Err(BAD_REQUEST);
         }
         if !mailbox.is_empty() {
@@ -127,18 +129,28 @@ impl Server {
         Ok(None)
     }
 
-    /// Takes in what a client posts.
+    /// Carries out the packets that a client posts. A body or a packet that does not parse ends the session.
     fn post(&mut self, client: ClientId, request: &Request<'_>) -> Result<Option<Response>, &'static str> {
         let Some(Protocol::SocketIo(socket_io)) = self.clients.get(client).map(|client| &client.protocol)
         else {
             return Err(SESSION_UNKNOWN);
         };
-        let packets = socket_io.revision().decode_payload(&request.body).ok_or(BAD_REQUEST)?;
+        let Some(packets) = socket_io.revision().decode_payload(&request.body) else {
+            self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
+            return Err(BAD_REQUEST);
+        };
         if packets.iter().any(|packet| packet.len() > self.max_message_size) {
             return Ok(Some(Response::error(Status::BODY_TOO_LARGE, "message too big")));
         }
         for packet in packets {
             self.text(client, &packet);
+            let has_ended = self.clients.get(client).is_none();
+            if has_ended && !packet.starts_with(CLOSE) {
+                return Err(BAD_REQUEST);
+            }
+            if has_ended {
+                break;
+            }
         }
         Ok(Some(Response::text("ok".into())))
     }

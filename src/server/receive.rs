@@ -229,7 +229,7 @@ impl Server {
         };
         debug!("client {} is closed: {reason}", client.slot);
         let socket = if let Link::Socket(slot) = *link { Some(slot) } else { None };
-        self.dismiss(client);
+        self.dismiss(client, code);
         self.users_gone(client);
         match socket {
             Some(slot) => self.fail(slot, code, reason),

@@ -26,7 +26,7 @@ impl Server {
             self.listeners.close();
             self.crowded.clear();
             for client in self.clients.ids() {
-                self.dismiss(client);
+                self.dismiss(client, CloseCode::Away);
             }
             let slots: Vec<_> = self.connections.iter().map(|(slot, _)| slot).collect();
             for slot in slots {

@@ -289,8 +289,10 @@ impl Session {
         self.post_body(&body)
     }
 
-    pub fn post_body(&mut self, body: &str) -> Response {
-        self.post.write_all(request("POST", &self.path(), "", body).as_bytes()).unwrap();
+    pub fn post_body(&mut self, body: impl AsRef<[u8]>) -> Response {
+        let body = body.as_ref();
+        let head = request("POST", &self.path(), &format!("Content-Length: {}\r\n", body.len()), "");
+        self.post.write_all(&[head.as_bytes(), body].concat()).unwrap();
         raw::read_response(&mut self.post)
     }
 

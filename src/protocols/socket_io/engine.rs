@@ -109,10 +109,10 @@ fn ascii(packet: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// `length:packet…`, the length in UTF-16 units.
+/// `length:packet…`, at least one, the length in UTF-16 units.
 fn decode_counted(mut body: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut packets = Vec::new();
-    while !body.is_empty() {
+    while packets.is_empty() || !body.is_empty() {
         let (length, rest) = body.split_once(':')?;
         let length: usize = length.parse().ok()?;
         let (packet, rest) = split_at_utf16(rest, length)?;
@@ -220,7 +220,8 @@ mod tests {
     #[test]
     fn what_is_no_payload() {
         for body in [
-            &b"x"[..],
+            &b""[..],
+            b"x",
             b"5:ab",
             b":",
             b"-1:a",
