@@ -60,9 +60,13 @@ fn pages_of_other_origins_are_refused() {
 fn a_script_does_not_say_where_it_is_from() {
     let message = "%5B%7B%22channel%22%3A%22%2Fmeta%2Fhandshake%22%2C%22version%22%3A%221.0%22%2C\
                    %22supportedConnectionTypes%22%3A%5B%22callback-polling%22%5D%7D%5D";
-    let request = format!("GET /faye?message={message}&jsonp=f HTTP/1.1\r\nHost: x\r\n");
-    assert_eq!(status(&Server::start(&[]), &request, None), 200);
-    assert_eq!(status(&Server::start(&["--allow-origin", OURS]), &request, None), 403);
+    let server = Server::start(&["--allow-origin", OURS]);
+    for path in [format!("/faye?message={message}&jsonp=f"), "/socket.io/?EIO=3&transport=polling&j=0".into()]
+    {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n");
+        assert_eq!(status(&Server::start(&[]), &request, None), 200, "{path}");
+        assert_eq!(status(&server, &request, None), 403, "{path}");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn the_opening() {
             ask(&server, "GET", &format!("/socket.io/?EIO={revision}&transport=polling&t=Pq1&b64=1"));
         assert_eq!(response.status, 200);
         assert!(response.header("content-type").unwrap().starts_with("text/plain"), "{}", response.head);
+        assert!(response.header("cache-control").unwrap().contains("no-store"), "{}", response.head);
         let body = response.body;
         let open = match revision {
             3 => {
@@ -277,6 +278,7 @@ fn pages_of_other_origins_are_let_in() {
     for stream in [&mut post, &mut get] {
         let response = raw::read_response(stream);
         assert_eq!(response.header("access-control-allow-origin"), Some("http://shop.example:8080"));
+        assert!(response.header("cache-control").unwrap().contains("no-store"), "{}", response.head);
     }
     other.post.shutdown(Shutdown::Both).unwrap();
 }

@@ -55,11 +55,15 @@ impl Response {
     /// A response that is a script which calls a function with a JSON value. It begins with a comment, so
     /// that the function's name cannot be the beginning of something else, and says that it is a file.
     pub fn script(function: &str, json: &str) -> Response {
-        // Two characters that JSON allows in strings and JavaScript did not.
-        let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-        let body = format!("/**/{function}({json});").into_bytes();
-        Response::new("text/javascript; charset=utf-8", body)
+        Response::javascript(format!("/**/{function}({json});"))
             .with("Content-Disposition", "attachment; filename=f.txt")
+    }
+
+    /// A response that is a script, in which JSON may stand as it is.
+    pub fn javascript(script: String) -> Response {
+        // Two characters that JSON allows in strings and JavaScript did not.
+        let script = script.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+        Response::new("text/javascript; charset=utf-8", script.into_bytes())
     }
 
     /// The answer to a browser that asks what a page of another origin may send.

@@ -9,6 +9,7 @@ use crate::http::response::{Response, Status};
 use crate::metrics::Traffic;
 use crate::models::Millis;
 use crate::models::id::ClientId;
+use crate::protocols::socket_io::engine;
 use crate::websocket::FrameReader;
 
 /// Output at which a connection's own input is left unread until some of it is gone: so many pipelined
@@ -55,22 +56,31 @@ pub struct AnswerForm {
 /// What the body of an answer is wrapped in.
 #[derive(Debug)]
 pub enum BodyForm {
-    /// Engine.IO's payload.
-    Text,
+    /// An Engine.IO payload.
+    Payload,
+    /// An Engine.IO payload in a call of the function with this index in the page's `___eio`: JSONP.
+    PayloadScript(u32),
     Json,
-    /// A call of this function: JSONP.
+    /// JSON in a call of this function: JSONP.
     Script(Box<str>),
 }
 
 impl AnswerForm {
     /// The response with this body.
     pub fn response(&self, body: String) -> Response {
-        let response = match &self.body {
-            BodyForm::Text => Response::text(body),
+        self.body.response(body).with_cors(self.origin.as_deref())
+    }
+}
+
+impl BodyForm {
+    /// The response with this body, for pages of the server's own origin.
+    pub fn response(&self, body: String) -> Response {
+        match self {
+            BodyForm::Payload => Response::text(body).uncached(),
+            BodyForm::PayloadScript(index) => Response::javascript(engine::call(*index, &body)).uncached(),
             BodyForm::Json => Response::json(Status::OK, body.into_bytes()).uncached(),
             BodyForm::Script(callback) => Response::script(callback, &body).uncached(),
-        };
-        response.with_cors(self.origin.as_deref())
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! Engine.IO's transports: sessions that live through many requests, and the way from there to a
 //! WebSocket.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
+use crate::http::origins::Origins;
 use crate::http::request::{MAX_BODY, Request};
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
-use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id};
+use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id, unescape_newlines};
 use crate::protocols::socket_io::{CLOSE, NOOP, SocketIo};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -30,6 +33,10 @@ impl Server {
         if request.method == "OPTIONS" {
             return Some(Response::preflight("GET, POST, OPTIONS", "Content-Type").with_cors(origin));
         }
+        // A page of any origin can read a script, and a request for one does not say which page asks.
+        if request.query("j").is_some() && self.origins.are_limited() {
+            return Some(Origins::refusal());
+        }
         let error = |error: &str| Response::json(Status::BAD_REQUEST, error.into());
         let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));
         response.map(|response| response.with_cors(origin))
@@ -41,8 +48,9 @@ impl Server {
             Some("polling") => false,
             _ => return Err(TRANSPORT_UNKNOWN),
         };
+        let body_form = body_form(request)?;
         let Some(sid) = request.query("sid") else {
-            return self.open_session(slot, request, is_websocket);
+            return self.open_session(slot, request, is_websocket, &body_form);
         };
         let client = self.session(sid).ok_or(SESSION_UNKNOWN)?;
         self.clients.heard(client, self.clock.now());
@@ -52,8 +60,8 @@ impl Server {
         }
         match request.method {
             "GET" if is_websocket => self.begin_probe(slot, client, request),
-            "GET" => self.poll(slot, client, request),
-            "POST" if !is_websocket => self.post(client, request),
+            "GET" => self.poll(slot, client, request, body_form),
+            "POST" if !is_websocket => self.post(client, request, &body_form),
             _ => Err(BAD_REQUEST),
         }
     }
@@ -63,6 +71,7 @@ impl Server {
         slot: u32,
         request: &Request<'_>,
         is_websocket: bool,
+        body_form: &BodyForm,
     ) -> Result<Option<Response>, &'static str> {
         if request.method != "GET" {
             return Err(BAD_HANDSHAKE_METHOD);
@@ -88,7 +97,7 @@ impl Server {
                 socket_io.open(&session_id(client, secret), upgrades, max_payload, out);
             }
         });
-        Ok(if is_websocket { None } else { self.take_payload(client).map(Response::text) })
+        Ok(if is_websocket { None } else { self.take_payload(client).map(|body| body_form.response(body)) })
     }
 
     /// The client that a session's id means, if its secret is right.
@@ -108,6 +117,7 @@ impl Server {
         slot: u32,
         client: ClientId,
         request: &Request<'_>,
+        body: BodyForm,
     ) -> Result<Option<Response>, &'static str> {
         let mailbox = self.clients.mailbox(client).ok_or(BAD_REQUEST)?;
         if mailbox.parked.is_some() {
@@ -115,27 +125,29 @@ impl Server {
             return Err(BAD_REQUEST);
         }
         if !mailbox.is_empty() {
-            return Ok(self.take_payload(client).map(Response::text));
+            return Ok(self.take_payload(client).map(|payload| body.response(payload)));
         }
         if mailbox.probe.is_some() {
-            return Ok(self.payload(client, Some(NOOP)).map(Response::text));
+            return Ok(self.payload(client, Some(NOOP)).map(|payload| body.response(payload)));
         }
         let origin = request.header("origin").map(Box::from);
-        self.park(
-            slot,
-            client,
-            AnswerForm { keep_alive: request.keeps_alive(), origin, body: BodyForm::Text },
-        );
+        self.park(slot, client, AnswerForm { keep_alive: request.keeps_alive(), origin, body });
         Ok(None)
     }
 
     /// Carries out the packets that a client posts. A body or a packet that does not parse ends the session.
-    fn post(&mut self, client: ClientId, request: &Request<'_>) -> Result<Option<Response>, &'static str> {
+    fn post(
+        &mut self,
+        client: ClientId,
+        request: &Request<'_>,
+        body_form: &BodyForm,
+    ) -> Result<Option<Response>, &'static str> {
         let Some(Protocol::SocketIo(socket_io)) = self.clients.get(client).map(|client| &client.protocol)
         else {
             return Err(SESSION_UNKNOWN);
         };
-        let Some(packets) = socket_io.revision().decode_payload(&request.body) else {
+        let body = posted_payload(request, body_form);
+        let Some(packets) = body.as_deref().and_then(|body| socket_io.revision().decode_payload(body)) else {
             self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
             return Err(BAD_REQUEST);
         };
@@ -152,7 +164,8 @@ impl Server {
                 break;
             }
         }
-        Ok(Some(Response::text("ok".into())))
+        // In answer to a form, some browsers offer to download what is not HTML.
+        Ok(Some(Response::new("text/html", "ok".as_bytes()).uncached()))
     }
 
     /// Accepts a WebSocket that a polling client wants to change over to.
@@ -210,4 +223,22 @@ impl Server {
             mailbox.probe.take_if(|probe| *probe == slot);
         }
     }
+}
+
+/// The form in which a request asks for the answer to a poll. `j` asks for JSONP and is the index of the function
+/// to call; nothing else of the script is the client's choice.
+fn body_form(request: &Request<'_>) -> Result<BodyForm, &'static str> {
+    let Some(index) = request.query("j") else {
+        return Ok(BodyForm::Payload);
+    };
+    let is_number = index.bytes().all(|byte| byte.is_ascii_digit());
+    index.parse().ok().filter(|_| is_number).map(BodyForm::PayloadScript).ok_or(BAD_REQUEST)
+}
+
+/// The payload of a post, which JSONP clients send as the field `d` of a form; `None` if that is missing.
+fn posted_payload<'a>(request: &'a Request<'_>, body_form: &BodyForm) -> Option<Cow<'a, [u8]>> {
+    if !matches!(body_form, BodyForm::PayloadScript(_)) {
+        return Some(Cow::Borrowed(&*request.body));
+    }
+    Some(Cow::Owned(unescape_newlines(&request.form("d")?).into_bytes()))
 }

@@ -166,6 +166,31 @@ fn decode_binary(mut body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     Some(packets)
 }
 
+/// A script that calls a function of the page's `___eio` with a payload as a string: JSONP, as in engine.io. The
+/// index is all of it that a client chooses.
+pub fn call(index: u32, payload: &str) -> String {
+    // A string, for which serde_json has no error.
+    let payload = serde_json::to_string(payload).unwrap_or_default();
+    format!("___eio[{index}]({payload});")
+}
+
+/// Restores the newlines of a payload that came in a form field, as JSONP clients of engine.io-client send it: `\n`
+/// (two characters) for a newline, which browsers would make a CRLF of, and `\\n` (three) for `\n`. A newline
+/// behind a backslash, which JSON has none of, is read as `\n` too: the encoding does not tell them apart.
+pub fn unescape_newlines(field: &str) -> String {
+    let mut payload = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((before, after)) = rest.split_once("\\n") {
+        match before.strip_suffix('\\') {
+            Some(before) => payload.extend([before, "\\n"]),
+            None => payload.extend([before, "\n"]),
+        }
+        rest = after;
+    }
+    payload.push_str(rest);
+    payload
+}
+
 /// A session's id: which client it means, and the secret that says that the one who names it may.
 pub fn session_id(client: ClientId, secret: u64) -> String {
     format!("{:08x}{:08x}{secret:016x}", client.slot, client.generation)
@@ -233,6 +258,15 @@ mod tests {
             assert_eq!(Revision::V3.decode_payload(body), None, "{body:?}");
         }
         assert_eq!(Revision::V4.decode_payload(b"\xff"), None);
+    }
+
+    #[test]
+    fn newlines_of_a_form_field_are_restored() {
+        for payload in ["", "n", "\n", "\\n", "\n\\n\n", "\\\\n", "\\\\\\n\n", "\\", "a\nb\\nc", "é\\n\n"] {
+            // As engine.io-client 1.x to 5.x do.
+            let field = payload.replace("\\n", "\\\n").replace('\n', "\\n");
+            assert_eq!(unescape_newlines(&field), payload, "{field:?}");
+        }
     }
 
     #[test]
