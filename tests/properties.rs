@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 const MAX_MESSAGE: usize = 1000;
+const MAX_BODY: usize = 1000;
 
 /// What a reader makes of bytes that come in these pieces: every message, and how it ended.
 fn read_in_pieces(pieces: &[&[u8]]) -> Vec<String> {
@@ -169,15 +170,15 @@ proptest! {
     ) {
         let mut bytes = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
         bytes.extend(&body);
-        let (request, length) = Request::parse(&bytes).unwrap().unwrap();
+        let (request, length) = Request::parse(&bytes, MAX_BODY).unwrap().unwrap();
         prop_assert_eq!((request.path, &*request.body, length), (&*path, &*body, bytes.len()));
         let cut = at * bytes.len() / 1000;
-        prop_assert!(Request::parse(&bytes[..cut]).unwrap().is_none());
+        prop_assert!(Request::parse(&bytes[..cut], MAX_BODY).unwrap().is_none());
     }
 
     #[test]
     fn random_heads_are_a_request_or_a_status(bytes in vec(any::<u8>(), 0..300)) {
-        let _ = Request::parse(&bytes);
+        let _ = Request::parse(&bytes, MAX_BODY);
     }
 
     #[test]

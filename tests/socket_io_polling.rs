@@ -314,14 +314,29 @@ fn a_body_that_does_not_parse_ends_the_session() {
 }
 
 #[test]
-fn a_body_that_is_too_long_is_refused() {
-    let server = Server::start(&[]);
-    let (mut teacher, mut student, chat) = chat(&server, ((3, Socket), (3, Polling)), 1, 2);
-    let big = "x".repeat(70_000);
-    let mut stream = server.connect();
-    stream.write_all(request("POST", &student.session().path(), "", &big).as_bytes()).unwrap();
-    assert_eq!(raw::read_response(&mut stream).status, 413);
-    exchange(&mut teacher, &mut student, &chat);
+fn a_post_may_have_the_size_of_the_largest_message() {
+    for limit in [1000, 200_000] {
+        for revision in REVISIONS {
+            let server = Server::start(&["--max-message-size", &limit.to_string()]);
+            let opening =
+                ask(&server, "GET", &format!("/socket.io/?EIO={revision}&transport=polling&t=1")).body;
+            let max_payload = format!(r#""maxPayload":{limit}}}"#);
+            assert_eq!(opening.contains(&max_payload), revision == 4, "{opening}");
+            let (mut teacher, mut student, chat) =
+                chat(&server, ((4, Socket), (revision, Polling)), 1, revision.into());
+            let payload = |length| format!(r#"{{"chatId":"{chat}","message":"{}"}}"#, "x".repeat(length));
+            let body =
+                |length| encode(revision, &[&format!(r#"42["chat:student:send",{}]"#, payload(length))]);
+            let length = (limit - 200..limit).find(|&length| body(length).len() == limit).unwrap();
+            assert_eq!(student.session().post_body(body(length)).body, "ok");
+            teacher.hear(&chat, "teacher", &payload(length));
+            let mut stream = server.connect();
+            let post = request("POST", &student.session().path(), "", &body(length + 1));
+            stream.write_all(post.as_bytes()).unwrap();
+            assert_eq!(raw::read_response(&mut stream).status, 413);
+            exchange(&mut teacher, &mut student, &chat);
+        }
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ mod tests {
         let mut allowed = Origins::default();
         origins.iter().for_each(|origin| allowed.allow(origin).unwrap());
         let text = format!("GET /ws HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
-        let (request, _) = Request::parse(text.as_bytes()).unwrap().unwrap();
+        let (request, _) = Request::parse(text.as_bytes(), 0).unwrap().unwrap();
         allowed.check(&request).is_ok()
     }
 

@@ -9,8 +9,6 @@ use super::response::Status;
 
 /// The largest request head, in bytes: a larger one is answered with 431.
 pub const MAX_HEAD: usize = 16 * 1024;
-/// The largest request body, in bytes: a larger one is answered with 413.
-pub const MAX_BODY: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 
 /// A body and the bytes that it takes on the wire, which differ if it is chunked; `None` if it has not
@@ -31,8 +29,9 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Reads one request from the start of `input` and says how many bytes it took; `None` if it has not
-    /// come whole. An error is the status to answer with, after which the connection cannot be used.
-    pub fn parse(input: &'a [u8]) -> Result<Option<(Request<'a>, usize)>, Status> {
+    /// come whole. An error is the status to answer with, after which the connection cannot be used: 413 if the
+    /// body has more than `max_body` bytes.
+    pub fn parse(input: &'a [u8], max_body: usize) -> Result<Option<(Request<'a>, usize)>, Status> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut head = httparse::Request::new(&mut headers);
         let length = match head.parse(input) {
@@ -55,7 +54,7 @@ impl<'a> Request<'a> {
         if request.is_http_11 && request.all("host").count() != 1 {
             return Err(Status::BAD_REQUEST);
         }
-        let Some((body, taken)) = request.read_body(&input[length..])? else {
+        let Some((body, taken)) = request.read_body(&input[length..], max_body)? else {
             return Ok(None);
         };
         request.body = body;
@@ -121,7 +120,7 @@ impl<'a> Request<'a> {
         named.map(|header| header.value).collect::<Vec<_>>().into_iter()
     }
 
-    fn read_body(&self, input: &'a [u8]) -> Result<Body<'a>, Status> {
+    fn read_body(&self, input: &'a [u8], max_body: usize) -> Result<Body<'a>, Status> {
         let chunked = self.all("transfer-encoding").next().is_some();
         let mut lengths = self.all("content-length");
         let length = lengths.next();
@@ -135,7 +134,7 @@ impl<'a> Request<'a> {
             if !is_chunked || codings.next().is_some() {
                 return Err(Status::NOT_IMPLEMENTED);
             }
-            return read_chunks(input);
+            return read_chunks(input, max_body);
         }
         let Some(length) = length else {
             return Ok(Some((Cow::Borrowed(&[]), 0)));
@@ -143,7 +142,7 @@ impl<'a> Request<'a> {
         if lengths.any(|other| other != length) {
             return Err(Status::BAD_REQUEST);
         }
-        let length = content_length(length)?;
+        let length = content_length(length, max_body)?;
         Ok(input.get(..length).map(|body| (Cow::Borrowed(body), length)))
     }
 }
@@ -162,16 +161,16 @@ fn origin_form(target: &str) -> &str {
     }
 }
 
-fn content_length(value: &[u8]) -> Result<usize, Status> {
+fn content_length(value: &[u8], max_body: usize) -> Result<usize, Status> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Status::BAD_REQUEST);
     }
     let length = str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-    length.filter(|&length| length <= MAX_BODY).ok_or(Status::BODY_TOO_LARGE)
+    length.filter(|&length| length <= max_body).ok_or(Status::BODY_TOO_LARGE)
 }
 
 /// Puts a chunked body together (RFC 9112, 7.1). Trailers are read and dropped.
-fn read_chunks(input: &[u8]) -> Result<Body<'_>, Status> {
+fn read_chunks(input: &[u8], max_body: usize) -> Result<Body<'_>, Status> {
     let mut body = Vec::new();
     let mut at = 0;
     loop {
@@ -190,7 +189,7 @@ fn read_chunks(input: &[u8]) -> Result<Body<'_>, Status> {
             let trailers = read_trailers(&input[at..])?;
             return Ok(trailers.map(|length| (Cow::Owned(body), at + length)));
         }
-        if size > (MAX_BODY - body.len()) as u64 {
+        if size > (max_body - body.len()) as u64 {
             return Err(Status::BODY_TOO_LARGE);
         }
         let end = at + size as usize;
@@ -216,8 +215,10 @@ fn read_trailers(input: &[u8]) -> Result<Option<usize>, Status> {
 mod tests {
     use super::*;
 
+    const MAX_BODY: usize = 64 * 1024;
+
     fn parse(input: &str) -> Result<Option<(Request<'_>, usize)>, Status> {
-        Request::parse(input.as_bytes())
+        Request::parse(input.as_bytes(), MAX_BODY)
     }
 
     fn whole(input: &str) -> Request<'_> {

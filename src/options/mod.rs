@@ -94,7 +94,7 @@ Options:
       --status-interval <DURATION>  Changes within this time become one status [50ms]
       --idle-timeout <DURATION>     Close a Phoenix socket that sends nothing for this long [60s]
       --max-connections <N>         Connections at once [what the descriptor limit allows]
-      --max-message-size <SIZE>     Largest message taken [64KiB]
+      --max-message-size <SIZE>     Largest message or request body [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
       --allow-origin <ORIGIN>       Let in pages of ORIGIN only; repeatable [any]

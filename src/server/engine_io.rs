@@ -9,7 +9,7 @@ use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use crate::http::origins::Origins;
-use crate::http::request::{MAX_BODY, Request};
+use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
 use crate::models::id::ClientId;
@@ -81,7 +81,7 @@ impl Server {
             return Ok(Some(Response::error(Status::UNAVAILABLE, "too many sessions")));
         }
         let now = self.clock.now();
-        let max_payload = MAX_BODY.min(self.max_message_size);
+        let max_payload = self.max_message_size;
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let secret = high ^ low;
         let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
@@ -151,9 +151,6 @@ impl Server {
             self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
             return Err(BAD_REQUEST);
         };
-        if packets.iter().any(|packet| packet.len() > self.max_message_size) {
-            return Ok(Some(Response::error(Status::BODY_TOO_LARGE, "message too big")));
-        }
         for packet in packets {
             self.text(client, &packet);
             let has_ended = self.clients.get(client).is_none();

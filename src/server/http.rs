@@ -18,7 +18,7 @@ use crate::websocket::FrameReader;
 impl Server {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
-        let (request, used) = match Request::parse(input) {
+        let (request, used) = match Request::parse(input, self.max_message_size) {
             Ok(None) => {
                 self.say_continue(slot, input);
                 return 0;
