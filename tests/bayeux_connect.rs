@@ -2,10 +2,18 @@
 
 mod common;
 
-use common::Server;
+use std::io::Write;
+use std::net::TcpStream;
+
 use common::bayeux::{
     Socket, answer, chat, connect, connect_now, handshake, ok, post, publish, retry, send, subscribe,
 };
+use common::metrics::Metrics;
+use common::phoenix::Phoenix;
+use common::phoenix::Version::V2;
+use common::raw::read_response;
+use common::socket_io::{SocketIo, Transport};
+use common::{Server, wait_until};
 use serde_json::{Value, json};
 
 fn briefly(client: &str, kind: &str) -> Value {
@@ -116,4 +124,62 @@ fn a_held_request_that_goes_away_loses_nothing() {
     ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": 1})));
     let replies = post(&server, json!([connect_now(&student)]));
     assert_eq!(replies[1]["data"], json!({"n": 1}), "{replies}");
+}
+
+/// Connections of each protocol, which take the slots that others have left.
+struct Newcomers(Phoenix, SocketIo, Socket, TcpStream);
+
+impl Newcomers {
+    fn open(server: &Server) -> Newcomers {
+        let mut socket = Socket::bound(server, &handshake(server));
+        socket.settle();
+        let phoenix = Phoenix::connect(server, V2);
+        Newcomers(phoenix, SocketIo::connect(server, (4, Transport::WebSocket)), socket, server.connect())
+    }
+
+    /// Nothing has come to any of them that it has not asked for.
+    fn settle(&mut self) {
+        let Newcomers(phoenix, socket_io, bayeux, http) = self;
+        phoenix.settle();
+        socket_io.settle();
+        bayeux.settle();
+        http.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(read_response(http).status, 200);
+    }
+}
+
+/// Says something to a Bayeux student in a chat, which waits for the student's next connect if `socket` is
+/// closed.
+fn tell(server: &Server, (teacher, _, chat): &(String, String, String), text: &str) {
+    ok(server, publish(teacher, &format!("{chat}/teacher/send"), json!({"message": text})));
+}
+
+#[test]
+fn what_one_socket_has_carried_never_goes_to_the_next_in_its_slot() {
+    let server = Server::start(&[]);
+    let users = chat(&server, 1, 2);
+    let (_, student, _) = &users;
+    let sockets = [("transport", "websocket")];
+    let closed = |what| {
+        wait_until(what, || Metrics::of(&server).get("mio_chat_connections", &sockets) == 0.0);
+    };
+
+    // Two clients have connected over one socket, which then ends.
+    let mut shared = Socket::bound(&server, &handshake(&server));
+    shared.send(json!([connect(student, "websocket")]));
+    shared.settle();
+    drop(shared);
+    closed("the shared socket's end");
+    let mut newcomers = Newcomers::open(&server);
+    tell(&server, &users, "one");
+    newcomers.settle();
+    // The student's next connect by another way takes nothing from whoever is in that slot now.
+    assert_eq!(post(&server, json!([connect_now(student)]))[1]["data"]["message"], "one");
+    newcomers.settle();
+    drop(newcomers);
+    closed("the newcomers' end");
+    let mut next = Newcomers::open(&server);
+    tell(&server, &users, "two");
+    next.settle();
+    assert_eq!(post(&server, json!([connect_now(student)]))[1]["data"]["message"], "two");
 }

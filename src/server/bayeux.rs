@@ -4,7 +4,7 @@
 use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
-use super::mailbox::Mailbox;
+use super::connections::ConnectionId;
 use crate::http::origins::Origins;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -154,7 +154,7 @@ impl Server {
                 None
             }
             None => {
-                self.unbind(client);
+                self.detach(client);
                 if let Some(mailbox) = self.clients.mailbox(client) {
                     mailbox.is_lost = false;
                 }
@@ -201,52 +201,8 @@ impl Server {
 
     /// Sends a client's deliveries over a socket from now on, beginning with those that wait.
     fn bind_socket(&mut self, slot: u32, client: ClientId) {
-        let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state else {
-            return;
-        };
-        let before = bound.replace(client).filter(|before| *before != client);
-        if let Some(before) = before {
-            self.unbind(before);
-        }
-        let waiting = self.clients.mailbox(client).map(|mailbox| mailbox.take()).unwrap_or_default();
-        let Some(link) = self.clients.get_mut(client).map(|client| &mut client.link) else {
-            return;
-        };
-        let before = std::mem::replace(link, Link::Socket(slot));
-        for message in &waiting {
+        for message in &self.attach_socket(slot, client) {
             websocket::write_text(self.connections.frame(slot), &[message]);
-        }
-        if let Link::Socket(before) = before
-            && before != slot
-        {
-            self.release_socket(before);
-        }
-    }
-
-    /// A client's socket, or the request that was held for it, is no longer: what is delivered waits for the
-    /// next connect.
-    pub(super) fn unbind(&mut self, client: ClientId) {
-        self.let_go(client);
-        let Some(client) = self.clients.get_mut(client) else {
-            return;
-        };
-        match &mut client.link {
-            Link::Polling(mailbox) => {
-                mailbox.parked = None;
-                mailbox.is_lost = true;
-            }
-            Link::Socket(slot) => {
-                let slot = *slot;
-                client.link = Link::Polling(Box::new(Mailbox::lost()));
-                self.release_socket(slot);
-            }
-        }
-    }
-
-    /// A socket no longer has a client's deliveries.
-    fn release_socket(&mut self, slot: u32) {
-        if let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state {
-            *bound = None;
         }
     }
 
@@ -257,9 +213,7 @@ impl Server {
             return;
         };
         match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(slot)) if body != "[]" => {
-                websocket::write_text(self.connections.frame(slot), &[&body]);
-            }
+            Some(&Link::Socket(id)) if body != "[]" => self.write_to(id, &body),
             Some(Link::Polling(_)) => self.answer(client, body),
             _ => {}
         }
@@ -273,9 +227,16 @@ impl Server {
         }
     }
 
-    fn let_go(&mut self, client: ClientId) {
+    /// Drops a held connect without an answer: nothing is left to answer over.
+    pub(super) fn forget_held(&mut self, client: ClientId) {
         if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.let_go();
+        }
+    }
+
+    fn write_to(&mut self, id: ConnectionId, body: &str) {
+        if let Some(slot) = self.connections.find(id) {
+            websocket::write_text(self.connections.frame(slot), &[body]);
         }
     }
 
@@ -285,7 +246,7 @@ impl Server {
             return;
         };
         match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(slot)) => websocket::write_text(self.connections.frame(slot), &[&body]),
+            Some(&Link::Socket(id)) => self.write_to(id, &body),
             _ => self.answer(client, body),
         }
     }

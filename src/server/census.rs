@@ -50,7 +50,7 @@ impl Server {
             }
             connections.add(self.kind(&connection.state));
         }
-        for client in self.clients.iter() {
+        for (_, client) in self.clients.iter() {
             let transport = match &client.link {
                 Link::Socket(_) => "websocket",
                 Link::Polling(mailbox) => {

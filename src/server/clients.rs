@@ -2,7 +2,7 @@
 
 use slab::Slab;
 
-use super::connections::Connections;
+use super::connections::{ConnectionId, Connections};
 use super::mailbox::Mailbox;
 use super::timers::Timers;
 use crate::event::{Deliver, Event};
@@ -16,7 +16,7 @@ use crate::websocket;
 #[derive(Debug)]
 pub enum Link {
     /// Over the WebSocket on this connection.
-    Socket(u32),
+    Socket(ConnectionId),
     /// In answer to its requests.
     Polling(Box<Mailbox>),
 }
@@ -111,8 +111,8 @@ impl Clients {
     ) -> Option<T> {
         let Client { link, protocol, .. } = self.get_mut(id)?;
         match link {
-            Link::Socket(slot) => {
-                let slot = *slot;
+            Link::Socket(id) => {
+                let slot = connections.find(*id)?;
                 let mut out = |parts: &[&str]| websocket::write_text(connections.frame(slot), parts);
                 Some(say(protocol, &mut out))
             }
@@ -131,16 +131,10 @@ impl Clients {
         std::mem::take(&mut self.mail)
     }
 
-    /// All clients.
-    pub fn iter(&self) -> impl Iterator<Item = &Client> {
-        self.slab.iter().map(|(_, client)| client)
-    }
-
-    /// The ids of all clients.
-    pub fn ids(&self) -> Vec<ClientId> {
-        let id =
-            |(slot, client): (usize, &Client)| ClientId { slot: slot as u32, generation: client.generation };
-        self.slab.iter().map(id).collect()
+    /// All clients and their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientId, &Client)> {
+        let id = |slot, client: &Client| ClientId { slot: slot as u32, generation: client.generation };
+        self.slab.iter().map(move |(slot, client)| (id(slot, client), client))
     }
 
     /// Takes the clients that wanted to be woken by now.

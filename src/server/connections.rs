@@ -25,6 +25,26 @@ const SEND_TIMEOUT: Millis = 60_000;
 const SPARE_BUFFERS: usize = 256;
 const SPARE_CAPACITY: usize = 4096;
 
+/// Names a connection for longer than a turn: a slot may belong to another connection by then, which has
+/// another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionId {
+    slot: u32,
+    generation: u32,
+}
+
+impl From<ConnectionId> for Token {
+    fn from(id: ConnectionId) -> Token {
+        Token(id.slot as usize | (id.generation as usize) << 32)
+    }
+}
+
+impl From<Token> for ConnectionId {
+    fn from(token: Token) -> ConnectionId {
+        ConnectionId { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
+    }
+}
+
 /// The sockets of the loop.
 #[derive(Debug)]
 pub struct Connections {
@@ -43,7 +63,7 @@ pub struct Connections {
     /// Those with something to write.
     dirty: VecDeque<u32>,
     /// Those that may have input which no new edge will tell of.
-    unread: Vec<u32>,
+    unread: Vec<ConnectionId>,
     /// Those that are closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
 }
@@ -88,18 +108,22 @@ impl Connections {
         let entry = self.slab.vacant_entry();
         let slot = entry.key() as u32;
         self.generation = self.generation.wrapping_add(1);
-        let token = Token(slot as usize | (self.generation as usize) << 32);
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        let id = ConnectionId { slot, generation: self.generation };
+        registry.register(&mut stream, id.into(), Interest::READABLE | Interest::WRITABLE)?;
         entry.insert(Connection::new(stream, self.generation, now));
         self.timers.set(slot, now + HEAD_TIMEOUT);
         Ok(())
     }
 
-    /// The slot that an event's token means, unless that connection is gone.
-    pub fn slot(&self, token: Token) -> Option<u32> {
-        let connection = self.slab.get(token.0 & u32::MAX as usize)?;
-        let is_current = connection.generation as usize == token.0 >> 32 && !connection.is_closed;
-        is_current.then_some(token.0 as u32)
+    /// The slot of a connection, valid for this turn; `None` if that connection is gone.
+    pub fn find(&self, id: ConnectionId) -> Option<u32> {
+        let connection = self.slab.get(id.slot as usize)?;
+        (connection.generation == id.generation && !connection.is_closed).then_some(id.slot)
+    }
+
+    /// What to remember the connection in a slot by.
+    pub fn id(&self, slot: u32) -> ConnectionId {
+        ConnectionId { slot, generation: self.get(slot).generation }
     }
 
     /// The connection in a slot that came from here in this turn.
@@ -188,7 +212,7 @@ impl Connections {
             }
         }
         if connection.is_unread && was_paused && !connection.is_paused() {
-            self.unread.push(slot);
+            self.unread.push(ConnectionId { slot, generation: connection.generation });
         }
         if was_blocked {
             self.restart_timer(slot);
@@ -201,19 +225,19 @@ impl Connections {
         let connection = &mut self.slab[slot as usize];
         connection.is_unread = true;
         if !connection.is_paused() {
-            self.unread.push(slot);
+            self.unread.push(ConnectionId { slot, generation: connection.generation });
         }
     }
 
     /// Takes the connections that are to be read without an edge.
     pub fn take_unread(&mut self) -> Vec<u32> {
-        let mut slots = std::mem::take(&mut self.unread);
-        // A slot may be here twice, or belong to another connection by now, which then is not unread.
-        slots.retain(|&slot| {
-            let connection = self.slab.get_mut(slot as usize);
-            connection.is_some_and(|connection| std::mem::take(&mut connection.is_unread))
+        let unread = std::mem::take(&mut self.unread);
+        let slots = unread.into_iter().filter_map(|id| {
+            let slot = self.find(id)?;
+            // A connection may be in the list twice.
+            std::mem::take(&mut self.get_mut(slot).is_unread).then_some(slot)
         });
-        slots
+        slots.collect()
     }
 
     /// Whether any connection is to be read without an edge.
@@ -267,7 +291,8 @@ impl Connections {
         Some(connection.since + timeout)
     }
 
-    fn restart_timer(&mut self, slot: u32) {
+    /// Begins the wait of the state that a connection is in.
+    pub fn restart_timer(&mut self, slot: u32) {
         match self.deadline(slot) {
             Some(deadline) => self.timers.set(slot, deadline),
             None => self.timers.cancel(slot),

@@ -46,11 +46,13 @@ impl Server {
         let Some(client) = self.clients.get(id) else {
             return;
         };
-        let heard = match client.link {
-            // What it has sent is left unread until it has read itself: that is no silence of its.
-            Link::Socket(slot) if self.connections.get(slot).is_unread => {
-                client.heard.max(self.connections.get(slot).since)
-            }
+        let connection = match client.link {
+            Link::Socket(id) => self.connections.find(id).map(|slot| self.connections.get(slot)),
+            Link::Polling(_) => None,
+        };
+        let heard = match connection {
+            // We paused reading this socket until the client reads, so its silence is ours.
+            Some(connection) if connection.is_unread => client.heard.max(connection.since),
             _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);

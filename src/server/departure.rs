@@ -22,7 +22,7 @@ impl Server {
             State::WebSocket(client, _) => self.client_gone(client),
             State::Parked(parked) => self.poll_lost(parked.client),
             State::Probe(client, _) => self.probe_failed(slot, client),
-            State::Bayeux(Some(client), _) => self.unbind(client),
+            State::Bayeux(Some(client), _) => self.detach(client),
             State::Bayeux(None, _) | State::Echo(_) | State::Http | State::Lingering => {}
         }
     }
@@ -30,7 +30,7 @@ impl Server {
     /// A request that was held is lost. That ends an Engine.IO session, and no Bayeux client.
     fn poll_lost(&mut self, client: ClientId) {
         match self.clients.get(client).map(|client| &client.protocol) {
-            Some(Protocol::Bayeux(_)) => self.unbind(client),
+            Some(Protocol::Bayeux(_)) => self.detach(client),
             _ => self.client_gone(client),
         }
     }
@@ -43,6 +43,7 @@ impl Server {
 
     /// Forgets a client, and the name that a Bayeux client goes by.
     pub(super) fn remove_client(&mut self, client: ClientId) {
+        self.detach(client);
         if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
             self.client_ids.remove(bayeux.id());
         }

@@ -184,16 +184,17 @@ impl Server {
 
     /// What comes over a WebSocket that is being tried: a ping, and then the word to change over.
     pub(super) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
+        let id = self.connections.id(slot);
         let Some(mailbox) = self.clients.mailbox(client) else {
             return self.fail(slot, CloseCode::Away, "session is gone");
         };
         match text {
-            "2probe" if mailbox.probe.is_none_or(|probe| probe == slot) => {
-                mailbox.probe = Some(slot);
+            "2probe" if mailbox.probe.is_none_or(|probe| probe == id) => {
+                mailbox.probe = Some(id);
                 websocket::write_text(self.connections.frame(slot), &["3probe"]);
                 self.answer_parked(client, Some(NOOP));
             }
-            "5" if mailbox.probe == Some(slot) => self.change_over(slot, client),
+            "5" if mailbox.probe == Some(id) => self.change_over(slot, client),
             _ => self.fail(slot, CloseCode::Protocol, "not an Engine.IO probe"),
         }
     }
@@ -201,23 +202,17 @@ impl Server {
     /// From polling to the WebSocket: what waits goes there first, so nothing is lost or out of order.
     fn change_over(&mut self, slot: u32, client: ClientId) {
         self.answer_parked(client, Some(NOOP));
-        let waiting = self.clients.mailbox(client).map(|mailbox| mailbox.take()).unwrap_or_default();
-        if let Some(client) = self.clients.get_mut(client) {
-            client.link = Link::Socket(slot);
-        }
-        for message in &waiting {
+        for message in &self.attach_socket(slot, client) {
             websocket::write_text(self.connections.frame(slot), &[message]);
         }
-        let now = self.clock.now();
-        if let State::Probe(_, reader) = self.connections.set_state(slot, State::Lingering, now) {
-            self.connections.set_state(slot, State::WebSocket(client, reader), now);
-        }
+        self.connections.restart_timer(slot);
     }
 
     /// A WebSocket that was tried is at its end, and the client polls on.
     pub(super) fn probe_failed(&mut self, slot: u32, client: ClientId) {
+        let id = self.connections.id(slot);
         if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.probe.take_if(|probe| *probe == slot);
+            mailbox.probe.take_if(|probe| *probe == id);
         }
     }
 }

@@ -115,7 +115,8 @@ impl Server {
     /// A connection has become the WebSocket of a new client.
     pub(super) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
         let now = self.clock.now();
-        let client = self.clients.insert(Link::Socket(slot), protocol, now);
+        let link = Link::Socket(self.connections.id(slot));
+        let client = self.clients.insert(link, protocol, now);
         self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
         client
     }

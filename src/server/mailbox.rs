@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use super::connections::ConnectionId;
+
 /// What a message costs besides its bytes, so that many small ones count for what they are.
 const OVERHEAD: usize = 48;
 
@@ -13,12 +15,12 @@ pub struct Mailbox {
     /// Bytes that all messages cost.
     bytes: usize,
     /// The connection whose request is held until there is something to answer it with.
-    pub parked: Option<u32>,
+    pub parked: Option<ConnectionId>,
     /// The socket or the request that the client was reached by has gone away, and it has not come back.
     pub is_lost: bool,
     /// The connection on which a WebSocket is being tried in place of the requests, which are not held
     /// meanwhile.
-    pub probe: Option<u32>,
+    pub probe: Option<ConnectionId>,
 }
 
 impl Mailbox {

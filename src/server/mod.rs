@@ -17,6 +17,7 @@ mod departure;
 mod echo;
 mod engine_io;
 mod http;
+mod links;
 mod listeners;
 mod mailbox;
 mod metrics;
@@ -152,6 +153,7 @@ impl Server {
             self.run_timers();
             self.flush();
             self.connections.free_closed();
+            self.debug_check_links();
             self.accept();
         }
         Ok(())
@@ -199,7 +201,7 @@ impl Server {
             SIGNALS => self.stop(),
             Token(token) if token >= FIRST_LISTENER.0 => self.crowd(token - FIRST_LISTENER.0),
             token => {
-                if let Some(slot) = self.connections.slot(token) {
+                if let Some(slot) = self.connections.find(token.into()) {
                     self.ready(slot, event);
                 }
             }

@@ -4,19 +4,9 @@
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
-use super::connection::{AnswerForm, Parked, State};
 use crate::models::id::ClientId;
 
 impl Server {
-    /// Holds a client's request until there is something to answer it with.
-    pub(super) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
-        if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.parked = Some(slot);
-            let parked = Box::new(Parked { client, form });
-            self.connections.set_state(slot, State::Parked(parked), self.clock.now());
-        }
-    }
-
     /// Answers the polls of the clients that have mail. One that lets too much of it gather is cut off.
     pub(super) fn deliver_mail(&mut self) {
         for client in self.clients.take_mail() {
@@ -58,15 +48,10 @@ impl Server {
 
     /// Answers the request that a client has waiting, if it has one.
     pub(super) fn answer(&mut self, client: ClientId, body: String) {
-        let parked = self.clients.mailbox(client).and_then(|mailbox| mailbox.parked.take());
-        let Some(slot) = parked else {
+        let Some((slot, form)) = self.take_parked(client) else {
             return;
         };
-        let now = self.clock.now();
-        if let State::Parked(parked) = self.connections.set_state(slot, State::Http, now) {
-            let response = parked.form.response(body);
-            self.write_response(slot, &response, false, parked.form.keep_alive);
-        }
+        self.write_response(slot, &form.response(body), false, form.keep_alive);
         // What was sent behind the request has its turn now.
         self.connections.read_again(slot);
     }

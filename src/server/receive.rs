@@ -228,7 +228,7 @@ impl Server {
             return;
         };
         debug!("client {} is closed: {reason}", client.slot);
-        let socket = if let Link::Socket(slot) = *link { Some(slot) } else { None };
+        let socket = if let Link::Socket(id) = *link { self.connections.find(id) } else { None };
         self.dismiss(client, code);
         self.users_gone(client);
         match socket {

@@ -25,7 +25,8 @@ impl Server {
             self.connections.set_close_timeout(self.drain_timeout);
             self.listeners.close();
             self.crowded.clear();
-            for client in self.clients.ids() {
+            let clients: Vec<_> = self.clients.iter().map(|(id, _)| id).collect();
+            for client in clients {
                 self.dismiss(client, CloseCode::Away);
             }
             let slots: Vec<_> = self.connections.iter().map(|(slot, _)| slot).collect();

@@ -1,0 +1,123 @@
+//! The relation between clients and connections: which connection a client is reached over, and which client
+//! a connection delivers to. Both ends are set and cleared here and nowhere else, so neither outlives the
+//! other: an end that stayed behind would send one user's messages to the next owner of the slot. The one
+//! exception is a WebSocket that Engine.IO tries (`engine_io.rs`): nothing is delivered over it yet.
+
+use std::collections::VecDeque;
+
+use super::Server;
+use super::clients::Link;
+use super::connection::{AnswerForm, Parked, State};
+use super::mailbox::Mailbox;
+use crate::models::id::ClientId;
+
+impl Server {
+    /// Delivers to a client over the WebSocket in this slot from now on, and over nothing else. A client that
+    /// the WebSocket delivered to before is detached. Returns what has waited for the client, which is due first.
+    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) -> VecDeque<Box<str>> {
+        if let State::Bayeux(Some(before), _) = self.connections.get(slot).state {
+            self.detach(before);
+        }
+        self.detach(client);
+        let id = self.connections.id(slot);
+        let state = &mut self.connections.get_mut(slot).state;
+        let Some(client_state) = self.clients.get_mut(client) else {
+            return VecDeque::new();
+        };
+        match state {
+            State::Bayeux(bound, _) => *bound = Some(client),
+            State::Probe(_, reader) => *state = State::WebSocket(client, std::mem::take(reader)),
+            _ => return VecDeque::new(),
+        }
+        match std::mem::replace(&mut client_state.link, Link::Socket(id)) {
+            Link::Polling(mut mailbox) => mailbox.take(),
+            Link::Socket(_) => VecDeque::new(),
+        }
+    }
+
+    /// Separates a client from its WebSocket or its held request, which is answered if its connection is still
+    /// there to answer: what is delivered from now on waits for the client to come back.
+    pub(super) fn detach(&mut self, client: ClientId) {
+        self.answer_parked(client, None);
+        self.forget_held(client);
+        let Some(client_state) = self.clients.get_mut(client) else {
+            return;
+        };
+        match &mut client_state.link {
+            Link::Polling(mailbox) => mailbox.is_lost = true,
+            Link::Socket(id) => {
+                let id = *id;
+                client_state.link = Link::Polling(Box::new(Mailbox::lost()));
+                if let Some(slot) = self.connections.find(id)
+                    && let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state
+                {
+                    *bound = None;
+                }
+            }
+        }
+    }
+
+    /// Holds a client's request until there is something to answer it with.
+    pub(super) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
+        let id = self.connections.id(slot);
+        if let Some(mailbox) = self.clients.mailbox(client) {
+            mailbox.parked = Some(id);
+            let parked = Box::new(Parked { client, form });
+            self.connections.set_state(slot, State::Parked(parked), self.clock.now());
+        }
+    }
+
+    /// Takes the request that is held for a client: its slot, and the form in which the answer is due. The
+    /// connection is ready for its next request.
+    pub(super) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
+        let id = self.clients.mailbox(client)?.parked.take()?;
+        let slot = self.connections.find(id)?;
+        if !matches!(self.connections.get(slot).state, State::Parked(_)) {
+            return None;
+        }
+        match self.connections.set_state(slot, State::Http, self.clock.now()) {
+            State::Parked(parked) => Some((slot, parked.form)),
+            _ => None,
+        }
+    }
+
+    /// Checks in debug builds that each end of each relation has its counterpart.
+    pub(super) fn debug_check_links(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        for (slot, connection) in self.connections.iter() {
+            let id = self.connections.id(slot);
+            let link = |client| self.clients.get(client).map(|client| &client.link);
+            let is_mutual = match &connection.state {
+                State::WebSocket(client, _) | State::Bayeux(Some(client), _) => {
+                    matches!(link(*client), Some(Link::Socket(back)) if *back == id)
+                }
+                State::Parked(parked) => {
+                    matches!(link(parked.client), Some(Link::Polling(mailbox)) if mailbox.parked == Some(id))
+                }
+                _ => true,
+            };
+            debug_assert!(is_mutual, "connection {slot} is not known to its client: {:?}", connection.state);
+        }
+        for (client, state) in self.clients.iter() {
+            let state_of = |id| self.connections.find(id).map(|slot| &self.connections.get(slot).state);
+            let is_mutual = match &state.link {
+                Link::Socket(id) => match state_of(*id) {
+                    Some(State::WebSocket(back, _) | State::Bayeux(Some(back), _)) => *back == client,
+                    _ => false,
+                },
+                Link::Polling(mailbox) => {
+                    let is_held_for = |id| match state_of(id) {
+                        Some(State::Parked(parked)) => parked.client == client,
+                        _ => false,
+                    };
+                    let is_probed_by =
+                        |id| matches!(state_of(id), Some(State::Probe(back, _)) if *back == client);
+                    mailbox.parked.is_none_or(is_held_for) && mailbox.probe.is_none_or(is_probed_by)
+                }
+            };
+            debug_assert!(is_mutual, "client {client:?} is not known to its connection: {:?}", state.link);
+        }
+    }
+}
