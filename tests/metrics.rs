@@ -249,21 +249,3 @@ fn bayeux_messages_are_refused_for_reasons_of_their_own() {
         assert_eq!(metrics.get("mio_chat_refusals_total", &[("reason", reason)]), 1.0, "{reason}");
     }
 }
-
-#[test]
-fn a_client_without_room_is_no_bad_input() {
-    let server = Server::start(&["--max-connections", "2"]);
-    let mut stream = server.connect();
-    let handshake = json!([{
-        "channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"],
-    }]);
-    for number in 0..5 {
-        bayeux::request(&mut stream, &handshake);
-        assert_eq!(bayeux::answer(&mut stream)[0]["successful"], number < 4);
-    }
-    stream.write_all(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(raw::read_response(&mut stream).status, 503);
-    let metrics = Metrics::of(&server);
-    assert_eq!(metrics.get("mio_chat_turned_away_total", &[("full", "clients")]), 2.0);
-    assert_eq!(metrics.get("mio_chat_bad_input_total", &[]), 0.0);
-}

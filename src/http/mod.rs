@@ -3,6 +3,7 @@
 pub mod negotiation;
 pub mod origins;
 pub mod page;
+pub mod peer;
 pub mod request;
 pub mod response;
 pub mod routes;

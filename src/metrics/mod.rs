@@ -68,8 +68,10 @@ pub struct Metrics {
     pub turns: Turns,
     /// Connections that were taken in.
     pub accepted: u64,
-    /// Connections and clients for which there was no room, by what there was not enough of.
+    /// Connections for which there was no room, by what there was not enough of.
     pub turned_away: Tally<&'static str>,
+    /// Sessions without a connection that were ended because there were too many, by the limit.
+    pub evicted: Tally<&'static str>,
     /// HTTP responses by status code, upgrades among them.
     pub responses: Tally<u16>,
     /// Requests of clients that were refused, by reason.
@@ -78,15 +80,18 @@ pub struct Metrics {
     pub bad_input: Tally<&'static str>,
 }
 
-/// What there may be too little of for one more connection, or one more client that polls.
+/// What there may be too little of for one more connection.
 pub const CONNECTIONS: &str = "connections";
 pub const DESCRIPTORS: &str = "descriptors";
-pub const CLIENTS: &str = "clients";
+/// Which limit there may be too many sessions without a connection for: that of all, or that of one peer.
+pub const TOTAL: &str = "total";
+pub const PEER: &str = "peer";
 
 impl Metrics {
     /// Nothing has happened yet.
     pub fn new() -> Metrics {
-        Metrics { turned_away: Tally::of(&[CONNECTIONS, DESCRIPTORS, CLIENTS]), ..Metrics::default() }
+        let turned_away = Tally::of(&[CONNECTIONS, DESCRIPTORS]);
+        Metrics { turned_away, evicted: Tally::of(&[TOTAL, PEER]), ..Metrics::default() }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::http::origins::Origins;
+use crate::http::peer::TrustedProxies;
 use values::{at_least_one, duration, host, list, more_than_none, size};
 
 /// How the server is to run.
@@ -33,6 +34,8 @@ pub struct Options {
     pub chat_history: usize,
     /// The pages that may use the server; any, if none is named.
     pub origins: Origins,
+    /// The proxies whose word about their clients' addresses is taken.
+    pub trusted_proxies: TrustedProxies,
     /// How long the connections have to close when the server stops.
     pub drain_timeout: Duration,
 }
@@ -50,6 +53,7 @@ impl Default for Options {
             max_backlog: 1024 * 1024,
             chat_history: 4 * 1024,
             origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
             drain_timeout: Duration::from_secs(5),
         }
     }
@@ -98,6 +102,7 @@ Options:
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
       --allow-origin <ORIGIN>       Let in pages of ORIGIN only; repeatable [any]
+      --trusted-proxy <ADDRESS>     Take X-Forwarded-For from this proxy; repeatable [none]
       --drain-timeout <DURATION>    Time for connections to close when the server stops [5s]
   -h, --help                        Print this help
   -V, --version                     Print the version
@@ -110,7 +115,7 @@ RUST_LOG=debug logs arrivals and departures, RUST_LOG=trace each message.
 ";
 
 /// The options that take a value.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "host",
     "port",
     "students-per-teacher",
@@ -121,6 +126,7 @@ const NAMES: [&str; 11] = [
     "max-backlog",
     "chat-history",
     "allow-origin",
+    "trusted-proxy",
     "drain-timeout",
 ];
 
@@ -142,7 +148,7 @@ pub fn parse(
         }
     }
     // The values of a flag that is repeated come together, as the list that the environment would hold.
-    let mut lists = [("host", Vec::new()), ("allow-origin", Vec::new())];
+    let mut lists = [("host", Vec::new()), ("allow-origin", Vec::new()), ("trusted-proxy", Vec::new())];
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         let name = match argument {
@@ -171,6 +177,10 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         "allow-origin" => {
             options.origins = Origins::default();
             list(value).try_for_each(|origin| options.origins.allow(origin))?;
+        }
+        "trusted-proxy" => {
+            options.trusted_proxies = TrustedProxies::default();
+            list(value).try_for_each(|address| options.trusted_proxies.add(address))?;
         }
         "port" => {
             options.port = value.parse().map_err(|_| format!("'{value}' is not a port (0 to 65535)"))?;

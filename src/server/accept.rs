@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use super::Server;
 use super::listeners::{self, Accepted};
-use crate::metrics::{CLIENTS, CONNECTIONS, DESCRIPTORS};
+use crate::metrics::{CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
 /// Connections taken in in one turn.
@@ -28,13 +28,13 @@ impl Server {
         while let (Some(&listener), 1..) = (self.crowded.last(), room) {
             room -= 1;
             match self.listeners.accept(listener) {
-                Accepted::Connection(stream) if self.connections.len() >= self.max_connections => {
+                Accepted::Connection(stream, _) if self.connections.len() >= self.max_connections => {
                     self.turn_away(CONNECTIONS);
                     listeners::refuse(stream);
                 }
-                Accepted::Connection(stream) => {
+                Accepted::Connection(stream, address) => {
                     let now = self.clock.now();
-                    match self.connections.insert(stream, self.poll.registry(), now) {
+                    match self.connections.insert(stream, address, self.poll.registry(), now) {
                         Ok(()) => self.metrics.accepted += 1,
                         Err(error) => debug!("a connection is lost as it comes in: {error}"),
                     }
@@ -54,16 +54,6 @@ impl Server {
         if self.crowded.len() > 1 {
             self.crowded.rotate_right(1);
         }
-    }
-
-    /// Whether a session may begin which holds no connection, or there are too many clients. Requests come and
-    /// go faster than sessions expire.
-    pub(super) fn has_room(&mut self) -> bool {
-        let has_room = self.clients.len() < self.max_connections.saturating_mul(2);
-        if !has_room {
-            self.turn_away(CLIENTS);
-        }
-        has_room
     }
 
     /// Somebody cannot be taken in, for this is full.

@@ -6,6 +6,7 @@ use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use super::connections::ConnectionId;
 use crate::http::origins::Origins;
+use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
@@ -27,6 +28,8 @@ const HEADERS: &str = "Accept, Authorization, Content-Type, Pragma, X-Requested-
 #[derive(Default)]
 struct Batch {
     replies: Vec<String>,
+    /// It had a handshake, which may open a session. One request must not open many.
+    has_handshake: bool,
     /// The connect that is to be held. All replies wait with it.
     hold: Option<Hold>,
     /// A client has said good-bye: the socket is closed behind the replies.
@@ -70,7 +73,8 @@ impl Server {
         let Some(messages) = Message::parse_batch(&messages) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
         };
-        let batch = self.batch(None, messages);
+        let peer = Peer::of(self.client_address(slot, request));
+        let batch = self.batch(None, peer, messages);
         let Some(hold) = batch.hold else {
             return Some(form.response(batch.body()));
         };
@@ -85,7 +89,7 @@ impl Server {
             Ok(accept) => accept,
             Err(response) => return Some(response),
         };
-        self.accept_upgrade(slot, &accept, None);
+        self.accept_upgrade(slot, request, &accept, None);
         let state = State::Bayeux(None, FrameReader::default());
         self.connections.set_state(slot, state, self.clock.now());
         None
@@ -96,7 +100,8 @@ impl Server {
         let Some(messages) = Message::parse_batch(text) else {
             return self.bad_input("not a Bayeux batch");
         };
-        let batch = self.batch(Some(slot), messages);
+        let peer = Peer::of(self.connections.get(slot).address);
+        let batch = self.batch(Some(slot), peer, messages);
         match batch.hold {
             Some(hold) => self.hold(hold, batch.replies),
             None => websocket::write_text(self.connections.frame(slot), &[&batch.body()]),
@@ -107,11 +112,11 @@ impl Server {
     }
 
     /// Works off the messages of a batch that came over this socket, or over HTTP.
-    fn batch(&mut self, socket: Option<u32>, messages: Vec<Message<'_>>) -> Batch {
+    fn batch(&mut self, socket: Option<u32>, peer: Peer, messages: Vec<Message<'_>>) -> Batch {
         let mut batch = Batch::default();
         for message in messages {
             match message.channel() {
-                "/meta/handshake" => self.handshake(&message, &mut batch),
+                "/meta/handshake" => self.handshake(&message, peer, &mut batch),
                 "/meta/connect" => self.connect(socket, &message, &mut batch),
                 _ => self.bayeux_message(message, &mut batch),
             }
@@ -119,18 +124,15 @@ impl Server {
         batch
     }
 
-    fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
-        let has_room = self.has_room();
-        let (id, reply) = bayeux::handshake(message, has_room);
+    fn handshake(&mut self, message: &Message<'_>, peer: Peer, batch: &mut Batch) {
+        let is_first = !std::mem::replace(&mut batch.has_handshake, true);
+        let (id, reply) = bayeux::handshake(message, is_first);
         batch.replies.push(reply);
         let Some(id) = id else {
-            if has_room {
-                self.bad_input("Bayeux handshake");
-            }
-            return;
+            return self.bad_input("Bayeux handshake");
         };
         let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
-        let client = self.clients.insert(Link::Polling(Box::default()), protocol, self.clock.now());
+        let client = self.open_detached(protocol, peer);
         self.client_ids.insert(id.into(), client);
     }
 
@@ -157,6 +159,7 @@ impl Server {
                 self.detach(client);
                 if let Some(mailbox) = self.clients.mailbox(client) {
                     mailbox.is_lost = false;
+                    mailbox.first_request_due = None;
                 }
                 self.take_payload(client)
             }

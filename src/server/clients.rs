@@ -4,8 +4,10 @@ use slab::Slab;
 
 use super::connections::{ConnectionId, Connections};
 use super::mailbox::Mailbox;
+use super::sessions::Rank;
 use super::timers::Timers;
 use crate::event::{Deliver, Event};
+use crate::http::peer::Peer;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::protocols::bayeux::Bayeux;
@@ -29,6 +31,10 @@ pub struct Client {
     pub heard: Millis,
     pub link: Link,
     pub protocol: Protocol,
+    /// Who opened its session.
+    pub peer: Peer,
+    /// Its place among the detached sessions, if it is one.
+    pub detached: Option<Rank>,
 }
 
 /// All clients.
@@ -49,17 +55,13 @@ impl Clients {
 
     /// Takes a client in, under an id that no client had before. It is due to be woken at once, to say
     /// when it wants to be.
-    pub fn insert(&mut self, link: Link, protocol: Protocol, now: Millis) -> ClientId {
+    pub fn insert(&mut self, link: Link, protocol: Protocol, peer: Peer, now: Millis) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let slot = self.slab.insert(Client { generation, heard: now, link, protocol }) as u32;
+        let client = Client { generation, heard: now, link, protocol, peer, detached: None };
+        let slot = self.slab.insert(client) as u32;
         self.timers.set(slot, now);
         ClientId { slot, generation }
-    }
-
-    /// How many clients there are.
-    pub fn len(&self) -> usize {
-        self.slab.len()
     }
 
     /// Forgets a client.

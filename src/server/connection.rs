@@ -1,7 +1,7 @@
 //! One socket: what it is in the middle of, and what waits to be written to it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 
 use mio::net::TcpStream;
 
@@ -88,6 +88,8 @@ impl BodyForm {
 #[derive(Debug)]
 pub struct Connection {
     pub stream: TcpStream,
+    /// The peer's address; of a WebSocket behind a trusted proxy, the address of the proxy's client.
+    pub address: IpAddr,
     /// Tells this connection from the earlier ones that had the same slot.
     pub generation: u32,
     pub state: State,
@@ -128,9 +130,10 @@ pub enum Flush {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(stream: TcpStream, generation: u32, now: Millis) -> Connection {
+    pub fn new(stream: TcpStream, address: IpAddr, generation: u32, now: Millis) -> Connection {
         Connection {
             stream,
+            address,
             generation,
             state: State::Http,
             since: now,

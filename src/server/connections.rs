@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -103,14 +104,20 @@ impl Connections {
     }
 
     /// Takes a socket in and registers it, once for both directions: its interest never changes.
-    pub fn insert(&mut self, mut stream: TcpStream, registry: &Registry, now: Millis) -> io::Result<()> {
+    pub fn insert(
+        &mut self,
+        mut stream: TcpStream,
+        address: IpAddr,
+        registry: &Registry,
+        now: Millis,
+    ) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let entry = self.slab.vacant_entry();
         let slot = entry.key() as u32;
         self.generation = self.generation.wrapping_add(1);
         let id = ConnectionId { slot, generation: self.generation };
         registry.register(&mut stream, id.into(), Interest::READABLE | Interest::WRITABLE)?;
-        entry.insert(Connection::new(stream, self.generation, now));
+        entry.insert(Connection::new(stream, address, self.generation, now));
         self.timers.set(slot, now + HEAD_TIMEOUT);
         Ok(())
     }

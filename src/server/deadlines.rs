@@ -1,5 +1,7 @@
 //! What is done by the clock, and by the silence of a peer.
 
+use tungstenite::protocol::frame::coding::CloseCode;
+
 use super::Server;
 use super::clients::{Link, Outbox};
 use super::connection::State;
@@ -46,6 +48,14 @@ impl Server {
         let Some(client) = self.clients.get(id) else {
             return;
         };
+        if let Link::Polling(mailbox) = &client.link
+            && let Some(due) = mailbox.first_request_due
+        {
+            if due <= now {
+                return self.close_client(id, CloseCode::Away, "no poll or connect after the handshake");
+            }
+            return self.clients.wake_at(id, due);
+        }
         let connection = match client.link {
             Link::Socket(id) => self.connections.find(id).map(|slot| self.connections.get(slot)),
             Link::Polling(_) => None,

@@ -44,6 +44,7 @@ impl Server {
     /// Forgets a client, and the name that a Bayeux client goes by.
     pub(super) fn remove_client(&mut self, client: ClientId) {
         self.detach(client);
+        self.forget_detached(client);
         if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
             self.client_ids.remove(bayeux.id());
         }
@@ -53,6 +54,7 @@ impl Server {
     pub(super) fn users_gone(&mut self, client: ClientId) {
         let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
         self.app.gone(client, self.clock.now(), &mut outbox);
+        self.update_detached(client);
     }
 
     /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even

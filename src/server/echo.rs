@@ -15,7 +15,7 @@ pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 impl Server {
     pub(super) fn upgrade_echo(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Response> {
         let accept = Accept::check(request)?;
-        self.accept_upgrade(slot, &accept, None);
+        self.accept_upgrade(slot, request, &accept, None);
         self.connections.set_state(slot, State::Echo(FrameReader::default()), self.clock.now());
         Ok(())
     }

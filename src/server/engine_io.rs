@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::Server;
-use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use crate::http::origins::Origins;
+use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
@@ -77,9 +77,6 @@ impl Server {
             return Err(BAD_HANDSHAKE_METHOD);
         }
         let revision = Revision::from_query(request.query("EIO")).ok_or(UNSUPPORTED_VERSION)?;
-        if !self.has_room() {
-            return Ok(Some(Response::error(Status::UNAVAILABLE, "too many sessions")));
-        }
         let now = self.clock.now();
         let max_payload = self.max_message_size;
         let (high, low) = Uuid::new_v4().as_u64_pair();
@@ -87,10 +84,11 @@ impl Server {
         let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
         let (client, upgrades) = if is_websocket {
             let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
-            self.accept_upgrade(slot, &accept, None);
+            self.accept_upgrade(slot, request, &accept, None);
             (self.new_socket(slot, protocol), &[][..])
         } else {
-            (self.clients.insert(Link::Polling(Box::default()), protocol, now), &["websocket"][..])
+            let peer = Peer::of(self.client_address(slot, request));
+            (self.open_detached(protocol, peer), &["websocket"][..])
         };
         self.clients.speak(client, &mut self.connections, |protocol, out| {
             if let Protocol::SocketIo(socket_io) = protocol {
@@ -120,6 +118,7 @@ impl Server {
         body: BodyForm,
     ) -> Result<Option<Response>, &'static str> {
         let mailbox = self.clients.mailbox(client).ok_or(BAD_REQUEST)?;
+        mailbox.first_request_due = None;
         if mailbox.parked.is_some() {
             self.close_client(client, CloseCode::Protocol, "overlapping polls");
             return Err(BAD_REQUEST);
@@ -176,7 +175,7 @@ impl Server {
         if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.probe.is_some()) {
             return Err(BAD_REQUEST);
         }
-        self.accept_upgrade(slot, &accept, None);
+        self.accept_upgrade(slot, request, &accept, None);
         let state = State::Probe(client, FrameReader::default());
         self.connections.set_state(slot, state, self.clock.now());
         Ok(None)

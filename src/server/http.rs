@@ -1,11 +1,14 @@
 //! What an HTTP request gets.
 
+use std::net::IpAddr;
+
 use log::debug;
 
 use super::Server;
 use super::clients::Link;
 use super::connection::State;
 use crate::http::page;
+use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
@@ -100,23 +103,37 @@ impl Server {
         let version = Version::from_vsn(request.query("vsn"))
             .ok_or_else(|| Response::error(Status::BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0"))?;
         let offered = request.tokens("sec-websocket-protocol").any(|token| token == "phoenix");
-        self.accept_upgrade(slot, &accept, offered.then_some("phoenix"));
+        self.accept_upgrade(slot, request, &accept, offered.then_some("phoenix"));
         let phoenix = Phoenix::new(version, self.idle_timeout);
         self.new_socket(slot, Protocol::Phoenix(phoenix));
         Ok(())
     }
 
     /// Answers a handshake that is in order: frames follow.
-    pub(super) fn accept_upgrade(&mut self, slot: u32, accept: &Accept, subprotocol: Option<&str>) {
+    pub(super) fn accept_upgrade(
+        &mut self,
+        slot: u32,
+        request: &Request<'_>,
+        accept: &Accept,
+        subprotocol: Option<&str>,
+    ) {
+        let address = self.client_address(slot, request);
+        self.connections.get_mut(slot).address = address;
         self.metrics.responses.add(101);
         accept.write(self.connections.outbound(slot), subprotocol);
+    }
+
+    /// The address from which a request comes.
+    pub(super) fn client_address(&self, slot: u32, request: &Request<'_>) -> IpAddr {
+        self.trusted_proxies.client(self.connections.get(slot).address, request)
     }
 
     /// A connection has become the WebSocket of a new client.
     pub(super) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
         let now = self.clock.now();
         let link = Link::Socket(self.connections.id(slot));
-        let client = self.clients.insert(link, protocol, now);
+        let peer = Peer::of(self.connections.get(slot).address);
+        let client = self.clients.insert(link, protocol, peer, now);
         self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
         client
     }

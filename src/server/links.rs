@@ -29,10 +29,12 @@ impl Server {
             State::Probe(_, reader) => *state = State::WebSocket(client, std::mem::take(reader)),
             _ => return VecDeque::new(),
         }
-        match std::mem::replace(&mut client_state.link, Link::Socket(id)) {
+        let waiting = match std::mem::replace(&mut client_state.link, Link::Socket(id)) {
             Link::Polling(mut mailbox) => mailbox.take(),
             Link::Socket(_) => VecDeque::new(),
-        }
+        };
+        self.update_detached(client);
+        waiting
     }
 
     /// Separates a client from its WebSocket or its held request, which is answered if its connection is still
@@ -55,6 +57,7 @@ impl Server {
                 }
             }
         }
+        self.update_detached(client);
     }
 
     /// Holds a client's request until there is something to answer it with.
@@ -65,12 +68,14 @@ impl Server {
             let parked = Box::new(Parked { client, form });
             self.connections.set_state(slot, State::Parked(parked), self.clock.now());
         }
+        self.update_detached(client);
     }
 
     /// Takes the request that is held for a client: its slot, and the form in which the answer is due. The
     /// connection is ready for its next request.
     pub(super) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
         let id = self.clients.mailbox(client)?.parked.take()?;
+        self.update_detached(client);
         let slot = self.connections.find(id)?;
         if !matches!(self.connections.get(slot).state, State::Parked(_)) {
             return None;
@@ -118,6 +123,13 @@ impl Server {
                 }
             };
             debug_assert!(is_mutual, "client {client:?} is not known to its connection: {:?}", state.link);
+            let is_detached = matches!(&state.link, Link::Polling(mailbox) if mailbox.parked.is_none());
+            let has_user = !self.app.clients().members(client).is_empty();
+            let is_current = match state.detached {
+                Some(rank) => is_detached && self.detached.has(client, rank, has_user),
+                None => !is_detached,
+            };
+            debug_assert!(is_current, "client {client:?} is listed wrongly: {:?}", state.detached);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use log::warn;
 use mio::net::{TcpListener, TcpStream};
@@ -10,7 +10,8 @@ use mio::{Interest, Registry, Token};
 
 /// What one look at a listener gave.
 pub enum Accepted {
-    Connection(TcpStream),
+    /// With the address of the peer.
+    Connection(TcpStream, IpAddr),
     /// There was no descriptor left; the connection was told and closed.
     Refused,
     /// The peer had given up already: the next one may be there.
@@ -96,7 +97,7 @@ impl Listeners {
             return Accepted::Nobody;
         };
         match listener.accept() {
-            Ok((stream, _)) => Accepted::Connection(stream),
+            Ok((stream, address)) => Accepted::Connection(stream, address.ip()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
             Err(error) if is_exhausted(&error) => self.refuse_next(index),
             Err(error) if is_of_the_peer(&error) => Accepted::GivenUp,

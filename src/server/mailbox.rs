@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::connections::ConnectionId;
+use crate::models::Millis;
 
 /// What a message costs besides its bytes, so that many small ones count for what they are.
 const OVERHEAD: usize = 48;
@@ -21,9 +22,16 @@ pub struct Mailbox {
     /// The connection on which a WebSocket is being tried in place of the requests, which are not held
     /// meanwhile.
     pub probe: Option<ConnectionId>,
+    /// When the session ends unless its client has polled or connected for the first time by then.
+    pub first_request_due: Option<Millis>,
 }
 
 impl Mailbox {
+    /// The mailbox of a new session.
+    pub fn opened(first_request_due: Millis) -> Mailbox {
+        Mailbox { first_request_due: Some(first_request_due), ..Mailbox::default() }
+    }
+
     /// The mailbox of a client whose socket has gone away.
     pub fn lost() -> Mailbox {
         Mailbox { is_lost: true, ..Mailbox::default() }

@@ -51,10 +51,14 @@ impl Server {
         text.counter("mio_chat_accepted_total", "Connections taken in.", metrics.accepted);
         text.tally(
             "mio_chat_turned_away_total",
-            "Connections and clients that there was no room for.",
+            "Connections that there was no room for.",
             "full",
             &metrics.turned_away,
         );
+        let help = "Sessions without a connection: between two polls, or after their socket closed.";
+        text.gauge("mio_chat_detached_sessions", help, self.detached.len());
+        let help = "Sessions without a connection that were ended because there were too many.";
+        text.tally("mio_chat_evicted_total", help, "limit", &metrics.evicted);
         text.tally("mio_chat_closed_total", "Connections closed.", "reason", &self.connections.ended);
         let name = "mio_chat_http_responses_total";
         text.family("counter", name, "HTTP responses, upgrades among them.");

@@ -23,6 +23,7 @@ mod mailbox;
 mod metrics;
 mod polling;
 mod receive;
+mod sessions;
 mod shutdown;
 mod timers;
 
@@ -44,11 +45,13 @@ use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
 
+use crate::http::peer::TrustedProxies;
 use clients::Clients;
 use clock::{Clock, Heard};
 use connection::Flush;
 use connections::Connections;
 use listeners::Listeners;
+use sessions::DetachedSessions;
 
 // A token holds a slot and its generation, 32 bits each.
 const _: () = assert!(usize::BITS >= 64);
@@ -79,6 +82,7 @@ pub struct Server {
     buffer: Box<[u8]>,
     connections: Connections,
     clients: Clients,
+    detached: DetachedSessions,
     /// Bayeux clients by clientId.
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
@@ -86,6 +90,7 @@ pub struct Server {
     /// The metrics as they were last told, and the turn in which that was.
     scrape: (u64, String),
     origins: Origins,
+    trusted_proxies: TrustedProxies,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -121,11 +126,13 @@ impl Server {
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             connections: Connections::new(options.max_backlog, clock.now()),
             clients: Clients::new(clock.now()),
+            detached: DetachedSessions::new(max_connections),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
             metrics: Metrics::new(),
             scrape: (0, String::new()),
             origins: options.origins.clone(),
+            trusted_proxies: options.trusted_proxies.clone(),
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
@@ -151,6 +158,7 @@ impl Server {
                 self.dispatch(event);
             }
             self.run_timers();
+            self.limit_detached();
             self.flush();
             self.connections.free_closed();
             self.debug_check_links();

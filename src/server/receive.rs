@@ -190,6 +190,9 @@ impl Server {
         if let Err(refusal) = result {
             self.note(client, refusal);
         }
+        if self.clients.mailbox(client).is_some() {
+            self.update_detached(client);
+        }
         (request.ticket, result)
     }
 

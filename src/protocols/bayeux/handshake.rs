@@ -21,10 +21,11 @@ pub fn new_client_id() -> String {
     id
 }
 
-/// Answers a handshake: the clientId if a transport is shared and there is room, or what is wrong.
-pub fn handshake(message: &Message<'_>, has_room: bool) -> (Option<String>, String) {
+/// Answers a handshake: the clientId if a transport is shared, or what is wrong. Only the first of a batch can
+/// succeed.
+pub fn handshake(message: &Message<'_>, is_first: bool) -> (Option<String>, String) {
     let error = match (message.has_version(), message.connection_types()) {
-        _ if !has_room => Some("503::Too many clients".into()),
+        _ if !is_first => Some("400::One handshake in a batch".into()),
         (false, _) => Some(missing("version")),
         (true, None) => Some(missing("supportedConnectionTypes")),
         (true, Some(types)) => {

@@ -1,0 +1,214 @@
+//! Detached sessions: clients that hold no connection at the moment. A client that polls is detached between
+//! two requests, a Bayeux client also after its WebSocket has closed. Opening one costs its peer nothing but a
+//! request, so their number is bounded, in total and for each peer address: a new one ends the one that has been
+//! detached for longest, those without a user on line first. Nobody is refused, and a flood of handshakes ends
+//! its own sessions before those of others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use log::debug;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::Server;
+use super::clients::Link;
+use super::mailbox::Mailbox;
+use crate::http::peer::Peer;
+use crate::metrics::{PEER, TOTAL};
+use crate::models::Millis;
+use crate::models::id::ClientId;
+use crate::protocols::Protocol;
+
+/// How long a session lives that has not polled or connected since its handshake. Clients do so at once.
+pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
+/// The share of all detached sessions that one peer may have, as a divisor, and what it may have at least.
+const PEER_SHARE: usize = 4;
+const PEER_MINIMUM: usize = 16;
+
+/// The order in which detached sessions are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    has_user: bool,
+    /// A number that grows with each session that is detached.
+    since: u64,
+}
+
+/// The detached sessions of all clients, and how many there may be.
+#[derive(Debug)]
+pub struct DetachedSessions {
+    ranks: BTreeMap<Rank, (ClientId, Peer)>,
+    peers: HashMap<Peer, BTreeSet<Rank>>,
+    next: u64,
+    limit: usize,
+    peer_limit: usize,
+}
+
+impl DetachedSessions {
+    /// At most this many, of all peers together.
+    pub fn new(limit: usize) -> DetachedSessions {
+        let peer_limit = (limit / PEER_SHARE).max(PEER_MINIMUM).min(limit);
+        DetachedSessions { ranks: BTreeMap::new(), peers: HashMap::new(), next: 0, limit, peer_limit }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
+    /// Whether this is the place of a session.
+    pub fn has(&self, client: ClientId, rank: Rank, has_user: bool) -> bool {
+        rank.has_user == has_user && self.ranks.get(&rank).is_some_and(|(listed, _)| *listed == client)
+    }
+
+    /// Adds a session, or moves it to where it belongs now that it has a user or has none. `rank` is where it is.
+    fn insert(&mut self, client: ClientId, peer: Peer, has_user: bool, rank: Option<Rank>) -> Rank {
+        if let Some(rank) = rank {
+            self.remove(peer, rank);
+        }
+        let since = rank.map_or(self.next, |rank| rank.since);
+        self.next = self.next.max(since + 1);
+        let rank = Rank { has_user, since };
+        self.ranks.insert(rank, (client, peer));
+        self.peers.entry(peer).or_default().insert(rank);
+        rank
+    }
+
+    fn remove(&mut self, peer: Peer, rank: Rank) {
+        self.ranks.remove(&rank);
+        if let Some(ranks) = self.peers.get_mut(&peer) {
+            ranks.remove(&rank);
+            if ranks.is_empty() {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+
+    /// The session to end before this peer may open another, and the limit that asks for it.
+    fn in_the_way_of(&self, peer: Peer) -> Option<(ClientId, &'static str)> {
+        let of_peer = self.peers.get(&peer).filter(|ranks| ranks.len() >= self.peer_limit);
+        if let Some(rank) = of_peer.and_then(BTreeSet::first) {
+            return self.ranks.get(rank).map(|(client, _)| (*client, PEER));
+        }
+        self.first_beyond(self.limit.saturating_sub(1))
+    }
+
+    /// The first session to end if there are more than `limit`.
+    fn first_beyond(&self, limit: usize) -> Option<(ClientId, &'static str)> {
+        let first = self.ranks.first_key_value().filter(|_| self.ranks.len() > limit);
+        first.map(|(_, (client, _))| (*client, TOTAL))
+    }
+}
+
+impl Server {
+    /// Opens the session of a client that brings no connection of its own. Sessions that are too many by that are
+    /// ended.
+    pub(super) fn open_detached(&mut self, protocol: Protocol, peer: Peer) -> ClientId {
+        while let Some((client, limit)) = self.detached.in_the_way_of(peer) {
+            self.evict(client, limit);
+        }
+        let now = self.clock.now();
+        let link = Link::Polling(Box::new(Mailbox::opened(now + FIRST_REQUEST_TIMEOUT)));
+        let client = self.clients.insert(link, protocol, peer, now);
+        self.update_detached(client);
+        client
+    }
+
+    /// Ends the sessions that are too many because those of many clients were detached.
+    pub(super) fn limit_detached(&mut self) {
+        while let Some((client, limit)) = self.detached.first_beyond(self.detached.limit) {
+            self.evict(client, limit);
+        }
+    }
+
+    /// Brings the detached sessions up to date with a client's link and users. To be called when one of them has
+    /// changed.
+    pub(super) fn update_detached(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else {
+            return;
+        };
+        let is_detached = matches!(&client.link, Link::Polling(mailbox) if mailbox.parked.is_none());
+        let has_user = !self.app.clients().members(id).is_empty();
+        match client.detached {
+            Some(rank) if !is_detached => {
+                self.detached.remove(client.peer, rank);
+                client.detached = None;
+            }
+            Some(rank) if rank.has_user == has_user => {}
+            rank if is_detached => {
+                client.detached = Some(self.detached.insert(id, client.peer, has_user, rank));
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets a client that is about to be removed.
+    pub(super) fn forget_detached(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id)
+            && let Some(rank) = client.detached.take()
+        {
+            self.detached.remove(client.peer, rank);
+        }
+    }
+
+    fn evict(&mut self, client: ClientId, limit: &'static str) {
+        debug!("client {} is evicted: too many sessions ({limit})", client.slot);
+        self.metrics.evicted.add(limit);
+        self.close_client(client, CloseCode::Away, "evicted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(slot: u32) -> ClientId {
+        ClientId { slot, generation: 0 }
+    }
+
+    fn peer(number: u8) -> Peer {
+        Peer::of([10, 0, 0, number].into())
+    }
+
+    #[test]
+    fn the_longest_detached_goes_first_and_those_with_a_user_last() {
+        let mut sessions = DetachedSessions::new(20);
+        for slot in 0..20 {
+            let rank = sessions.insert(client(slot), peer(slot as u8 / 5), false, None);
+            if slot < 3 {
+                sessions.insert(client(slot), peer(0), true, Some(rank));
+            }
+        }
+        let mut order = Vec::new();
+        while let Some((id, limit)) = sessions.first_beyond(0) {
+            assert_eq!(limit, TOTAL);
+            order.push(id.slot);
+            let (&rank, &(_, of)) = sessions.ranks.first_key_value().unwrap();
+            sessions.remove(of, rank);
+        }
+        assert_eq!(order, (3..20).chain(0..3).collect::<Vec<_>>());
+        assert!(sessions.peers.is_empty());
+    }
+
+    #[test]
+    fn a_peer_at_its_limit_is_in_its_own_way_and_in_nobody_elses() {
+        let mut sessions = DetachedSessions::new(100);
+        assert_eq!(sessions.peer_limit, 25);
+        for slot in 0..25 {
+            assert!(sessions.in_the_way_of(peer(1)).is_none(), "{slot}");
+            sessions.insert(client(slot), peer(1), false, None);
+        }
+        assert_eq!(sessions.in_the_way_of(peer(1)), Some((client(0), PEER)));
+        assert!(sessions.in_the_way_of(peer(2)).is_none());
+        for slot in 25..100 {
+            assert!(sessions.in_the_way_of(peer(2)).is_none(), "{slot}");
+            sessions.insert(client(slot), peer(slot as u8), false, None);
+        }
+        assert_eq!(sessions.in_the_way_of(peer(2)), Some((client(0), TOTAL)));
+    }
+
+    #[test]
+    fn a_small_limit_is_shared_too() {
+        for (limit, of_peer) in [(1, 1), (10, 10), (16, 16), (40, 16), (64, 16), (68, 17)] {
+            assert_eq!(DetachedSessions::new(limit).peer_limit, of_peer, "{limit}");
+        }
+    }
+}
