@@ -26,7 +26,7 @@ const PAIRS: [(Way, Way); 6] = [
 ];
 
 /// The user ids of the pairs: nobody else may have them.
-const FIRST_ID: u64 = 1_000_000_000;
+pub const FIRST_ID: u64 = 1_000_000_000;
 /// Messages that are under way at once in each direction.
 const BURST: u64 = 4;
 /// Between two bursts, so that the pairs are not the load.
@@ -55,6 +55,11 @@ pub struct Talk {
 impl Pairs {
     /// All pairs, each on a thread of its own. Nobody else may be waiting in the queue.
     pub fn start(server: &Server) -> Pairs {
+        Pairs::start_with_pause(server, PAUSE)
+    }
+
+    /// The same, with so much time between two bursts.
+    pub fn start_with_pause(server: &Server, pause: Duration) -> Pairs {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| {
             let (teacher, student) = meet(server, ways, id);
@@ -63,7 +68,7 @@ impl Pairs {
                 let beats = [&teacher, &student].into_iter().filter_map(heartbeat).collect();
                 thread::scope(|scope| {
                     scope.spawn(|| beat(beats, &stop));
-                    talk(teacher, student, &stop)
+                    talk(teacher, student, pause, &stop)
                 })
             })
         });
@@ -101,7 +106,7 @@ pub fn meet(server: &Server, ways: (Way, Way), id: u64) -> (Person, Person) {
     (teacher, student)
 }
 
-fn talk(mut teacher: Person, mut student: Person, stop: &AtomicBool) -> (u64, Duration) {
+fn talk(mut teacher: Person, mut student: Person, pause: Duration, stop: &AtomicBool) -> (u64, Duration) {
     let mut slowest = Duration::ZERO;
     for number in 0..MOST {
         let begin = Instant::now();
@@ -116,7 +121,7 @@ fn talk(mut teacher: Person, mut student: Person, stop: &AtomicBool) -> (u64, Du
             student.leave();
             return (2 * burst.end, slowest);
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
     panic!("the scenario does not end");
 }
