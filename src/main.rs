@@ -46,6 +46,9 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     let server = Server::bind(&options)?;
     let addresses: Vec<_> = server.addresses()?.iter().map(|address| format!("http://{address}")).collect();
     say(io::stderr(), format_args!("mio-chat-server listens on {}\n", addresses.join(" and ")));
+    if options.origins.has_unused_hosts() {
+        warn!("--allow-host has no effect without --allow-origin: pages of any origin may use the server");
+    }
     // Whoever connects from now on is served: systemd may start what needs this server.
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("systemd was not told that the server is ready: {error}");

@@ -21,6 +21,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     pub path: &'a str,
     query: &'a str,
+    /// The authority of a target in absolute form.
+    authority: Option<&'a str>,
     /// HTTP/1.1, not 1.0.
     pub is_http_11: bool,
     headers: Vec<httparse::Header<'a>>,
@@ -40,12 +42,13 @@ impl<'a> Request<'a> {
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Status::HEAD_TOO_LARGE),
             Err(_) => return Err(Status::BAD_REQUEST),
         };
-        let target = origin_form(head.path.unwrap_or_default());
+        let (authority, target) = origin_form(head.path.unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut request = Request {
             method: head.method.unwrap_or_default(),
             path,
             query,
+            authority,
             is_http_11: head.version == Some(1),
             headers: head.headers.to_vec(),
             body: Cow::Borrowed(&[]),
@@ -71,6 +74,12 @@ impl<'a> Request<'a> {
             header.name.eq_ignore_ascii_case("expect") && header.value.eq_ignore_ascii_case(b"100-continue")
         };
         is_whole && head.version == Some(1) && head.headers.iter().any(expects)
+    }
+
+    /// The host and port that the request is for: those of a target in absolute form go before the header
+    /// (RFC 9112, 3.2.2). `None` in HTTP/1.0, if it names none.
+    pub fn host(&self) -> Option<&'a str> {
+        self.authority.or_else(|| self.header("host"))
     }
 
     /// The value of a header, if it is there and is text.
@@ -151,13 +160,15 @@ fn form_field<'a>(form: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// A target without the scheme and authority that a proxy may put before it (RFC 9112, 3.2.2).
-fn origin_form(target: &str) -> &str {
+/// The authority that a proxy may put before a target, with a scheme (RFC 9112, 3.2.2), and the target without
+/// them.
+fn origin_form(target: &str) -> (Option<&str>, &str) {
     match target.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
-            rest.find('/').map_or("/", |at| &rest[at..])
+            let authority = rest.split(['/', '?', '#']).next();
+            (authority, rest.find('/').map_or("/", |at| &rest[at..]))
         }
-        _ => target,
+        _ => (None, target),
     }
 }
 

@@ -74,9 +74,9 @@ impl Response {
             .with("Access-Control-Max-Age", "86400")
     }
 
-    /// Keeps caches from storing the response, and browsers from guessing at what it is.
+    /// Keeps caches from storing the response.
     pub fn uncached(self) -> Response {
-        self.with("Cache-Control", "no-cache, no-store").with("X-Content-Type-Options", "nosniff")
+        self.with("Cache-Control", "no-cache, no-store")
     }
 
     /// Adds a header.
@@ -102,7 +102,8 @@ impl Response {
         self.status
     }
 
-    /// Appends the response, without its body in answer to HEAD.
+    /// Appends the response, without its body in answer to HEAD. Every response keeps browsers from guessing at
+    /// what it is: text that somebody else wrote is then never run as a script.
     pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool) {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());
@@ -119,7 +120,7 @@ impl Response {
         let _ = write!(
             out,
             "HTTP/1.1 {code} {phrase}\r\nDate: {date}\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {length}\r\nConnection: {connection}\r\n"
+             Content-Length: {length}\r\nConnection: {connection}\r\nX-Content-Type-Options: nosniff\r\n"
         );
         for (name, value) in &self.headers {
             let _ = write!(out, "{name}: {value}\r\n");

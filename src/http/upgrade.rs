@@ -41,7 +41,7 @@ impl Accept {
         let _ = write!(
             out,
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n",
+             X-Content-Type-Options: nosniff\r\nSec-WebSocket-Accept: {}\r\n",
             self.key
         );
         if let Some(subprotocol) = subprotocol {

@@ -32,7 +32,8 @@ pub struct Options {
     pub max_backlog: usize,
     /// Bytes of messages that are kept for a chat in progress.
     pub chat_history: usize,
-    /// The pages that may use the server; any, if none is named.
+    /// The pages that may use the server, by their origins, and the server's other names; any page, if no origin
+    /// is named.
     pub origins: Origins,
     /// The proxies whose word about their clients' addresses is taken.
     pub trusted_proxies: TrustedProxies,
@@ -101,7 +102,9 @@ Options:
       --max-message-size <SIZE>     Largest message or request body [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
-      --allow-origin <ORIGIN>       Let in pages of ORIGIN only; repeatable [any]
+      --allow-origin <ORIGIN>       Let in pages of ORIGIN only, and requests to its host, localhost or an
+                                    IP address only; repeatable [any]
+      --allow-host <HOST>           With --allow-origin, let in requests to HOST too; repeatable [none]
       --trusted-proxy <ADDRESS>     Take X-Forwarded-For from this proxy; repeatable [none]
       --drain-timeout <DURATION>    Time for connections to close when the server stops [5s]
   -h, --help                        Print this help
@@ -115,7 +118,7 @@ RUST_LOG=debug logs arrivals and departures, RUST_LOG=trace each message.
 ";
 
 /// The options that take a value.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "host",
     "port",
     "students-per-teacher",
@@ -126,6 +129,7 @@ const NAMES: [&str; 12] = [
     "max-backlog",
     "chat-history",
     "allow-origin",
+    "allow-host",
     "trusted-proxy",
     "drain-timeout",
 ];
@@ -148,7 +152,7 @@ pub fn parse(
         }
     }
     // The values of a flag that is repeated come together, as the list that the environment would hold.
-    let mut lists = [("host", Vec::new()), ("allow-origin", Vec::new()), ("trusted-proxy", Vec::new())];
+    let mut lists = ["host", "allow-origin", "allow-host", "trusted-proxy"].map(|name| (name, Vec::new()));
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         let name = match argument {
@@ -174,10 +178,8 @@ pub fn parse(
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
     match name {
         "host" => options.hosts = list(value).map(host).collect::<Result<_, _>>()?,
-        "allow-origin" => {
-            options.origins = Origins::default();
-            list(value).try_for_each(|origin| options.origins.allow(origin))?;
-        }
+        "allow-origin" => options.origins.set_origins(list(value))?,
+        "allow-host" => options.origins.set_hosts(list(value))?,
         "trusted-proxy" => {
             options.trusted_proxies = TrustedProxies::default();
             list(value).try_for_each(|address| options.trusted_proxies.add(address))?;
@@ -231,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn hosts_go_with_origins_in_either_order() {
+        let flags = ["--allow-host", "a", "--allow-origin", "http://c", "--allow-host", "b"];
+        let expected = run(&flags, &[]).unwrap();
+        let named = [("MIO_CHAT_ALLOW_ORIGIN", "http://c"), ("MIO_CHAT_ALLOW_HOST", "a,b")];
+        assert_eq!(run(&[], &named).unwrap(), expected);
+        assert_eq!(run(&flags, &[("MIO_CHAT_ALLOW_HOST", "d")]).unwrap(), expected);
+        assert!(!expected.origins.has_unused_hosts());
+        assert!(run(&["--allow-host", "a"], &[]).unwrap().origins.has_unused_hosts());
+    }
+
+    #[test]
     fn units() {
         let options = run(
             &[
@@ -265,6 +278,7 @@ mod tests {
             (&["--idle-timeout", "0"], "--idle-timeout"),
             (&["--max-backlog", "99999999999999999999"], "--max-backlog"),
             (&["--allow-origin", "a.example"], "--allow-origin"),
+            (&["--allow-host", "a.example:80"], "--allow-host"),
             (&["--host", ""], "--host"),
             (&["--host", "a,,b"], "--host"),
         ] {

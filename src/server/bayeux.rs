@@ -5,7 +5,6 @@ use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use super::connections::ConnectionId;
-use crate::http::origins::Origins;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -60,9 +59,10 @@ impl Server {
         if request.method == "GET" && request.has_token("upgrade", "websocket") {
             return self.open_bayeux_socket(slot, request);
         }
-        // A script that a page of any origin asks for does not say where it is from.
-        if request.method == "GET" && self.origins.are_limited() {
-            return Some(Origins::refusal());
+        if request.method == "GET"
+            && let Err(response) = self.origins.check_script(request)
+        {
+            return Some(response);
         }
         let Some((messages, form)) = read_batch(request) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::Server;
 use super::connection::{AnswerForm, BodyForm, State};
-use crate::http::origins::Origins;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -33,9 +32,10 @@ impl Server {
         if request.method == "OPTIONS" {
             return Some(Response::preflight("GET, POST, OPTIONS", "Content-Type").with_cors(origin));
         }
-        // A page of any origin can read a script, and a request for one does not say which page asks.
-        if request.query("j").is_some() && self.origins.are_limited() {
-            return Some(Origins::refusal());
+        if request.query("j").is_some()
+            && let Err(response) = self.origins.check_script(request)
+        {
+            return Some(response);
         }
         let error = |error: &str| Response::json(Status::BAD_REQUEST, error.into());
         let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));

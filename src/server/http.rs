@@ -60,8 +60,11 @@ impl Server {
         used
     }
 
-    /// What a request is for, unless the chat is closed to it.
+    /// What a request is for, unless the server or the chat is closed to it.
     fn admit(&self, request: &Request<'_>) -> Route {
+        if let Err(response) = self.origins.check_host(request) {
+            return Route::Refused(response);
+        }
         let route = route(request);
         if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo) {
             return route;

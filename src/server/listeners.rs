@@ -135,7 +135,7 @@ pub fn refuse(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 4096]);
     let _ = stream.write(
         b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 21\r\nContent-Type: text/plain\r\n\
-          Connection: close\r\nRetry-After: 1\r\n\r\ntoo many connections\n",
+          X-Content-Type-Options: nosniff\r\nConnection: close\r\nRetry-After: 1\r\n\r\ntoo many connections\n",
     );
 }
 

@@ -70,8 +70,13 @@ pub fn handshake(path: &str) -> String {
 
 /// A WebSocket on which frames are written by hand.
 pub fn open(server: &Server, path: &str) -> TcpStream {
+    open_with(server, &handshake(path))
+}
+
+/// The same, with a handshake of one's own.
+pub fn open_with(server: &Server, handshake: &str) -> TcpStream {
     let mut stream = server.connect();
-    stream.write_all(handshake(path).as_bytes()).unwrap();
+    stream.write_all(handshake.as_bytes()).unwrap();
     let head = read_head(&mut stream);
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     stream
