@@ -5,6 +5,7 @@ pub mod channels;
 pub mod command;
 pub mod event;
 pub mod http;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod options;

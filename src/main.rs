@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use log::warn;
+use log::{info, warn};
 use mio_chat_server::options::{self, Invocation};
 use mio_chat_server::server::Server;
 use sd_notify::NotifyState;
@@ -49,6 +49,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     if options.origins.has_unused_hosts() {
         warn!("--allow-host has no effect without --allow-origin: pages of any origin may use the server");
     }
+    info!("up to {} MiB may wait for clients (--max-memory)", options.max_memory >> 20);
     // Whoever connects from now on is served: systemd may start what needs this server.
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("systemd was not told that the server is ready: {error}");

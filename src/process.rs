@@ -1,4 +1,4 @@
-//! What a process has used: CPU and memory.
+//! What a process has used, CPU and memory, and how much memory it may use.
 
 use std::time::Duration;
 
@@ -13,6 +13,14 @@ pub struct Usage {
 }
 
 pub use system::Process;
+
+/// What [`memory_limit`] says where the system says nothing.
+const ASSUMED_MEMORY: usize = 4 << 30;
+
+/// Bytes of memory that this process may use: what the machine has, or what its cgroups allow if that is less.
+pub fn memory_limit() -> usize {
+    system::memory_limits().into_iter().min().unwrap_or(ASSUMED_MEMORY)
+}
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -63,6 +71,43 @@ mod system {
         }
     }
 
+    /// What limits the memory of this process, in bytes.
+    pub fn memory_limits() -> Vec<usize> {
+        let machine = fs::read_to_string("/proc/meminfo").ok();
+        let machine = machine.and_then(|text| kibibytes(&text, "MemTotal:")).map(|bytes| bytes as usize);
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let files = limit_files(&groups);
+        let numbers = files.iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+        machine.into_iter().chain(numbers).collect()
+    }
+
+    /// The files with the limits of a process's cgroups, given its `/proc/PID/cgroup`: those of the group of
+    /// version 2 or of the memory controller of version 1, and of all groups above it. Where a container does not
+    /// see its own group by this path, it sees it as the root.
+    pub(super) fn limit_files(groups: &str) -> Vec<String> {
+        let mut files = Vec::new();
+        for line in groups.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+                continue;
+            };
+            let (root, file) = match controllers {
+                "" => ("/sys/fs/cgroup", "memory.max"),
+                _ if controllers.split(',').any(|name| name == "memory") => {
+                    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+                }
+                _ => continue,
+            };
+            let mut path = path.trim_end_matches('/');
+            files.push(format!("{root}{path}/{file}"));
+            while let Some((parent, _)) = path.rsplit_once('/') {
+                path = parent;
+                files.push(format!("{root}{path}/{file}"));
+            }
+        }
+        files
+    }
+
     /// User and system time of a `/proc/PID/stat`.
     pub(super) fn ticks(stat: &str) -> Option<u64> {
         // The program's name may hold spaces and parentheses; the last one closes it.
@@ -73,7 +118,7 @@ mod system {
         Some(user + system)
     }
 
-    /// A line of `/proc/PID/status`, in bytes.
+    /// A line of `/proc/PID/status` or `/proc/meminfo`, in bytes.
     pub(super) fn kibibytes(status: &str, key: &str) -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
         let number: u64 = line.split_whitespace().next()?.parse().ok()?;
@@ -85,6 +130,13 @@ mod system {
 mod system {
     use super::Usage;
     use std::process::Command;
+
+    /// What limits the memory of this process, in bytes.
+    pub fn memory_limits() -> Vec<usize> {
+        let output = Command::new("sysctl").args(["-n", "hw.memsize"]).output().ok();
+        let text = output.and_then(|output| String::from_utf8(output.stdout).ok());
+        text.and_then(|text| text.trim().parse().ok()).into_iter().collect()
+    }
 
     /// A process to look at while it runs, through the `ps` command.
     #[derive(Debug)]
@@ -146,6 +198,18 @@ mod tests {
         let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 70 30 0 0";
         assert_eq!(system::ticks(stat), Some(100));
         assert_eq!(system::kibibytes("VmHWM:\t   12 kB\nVmRSS:\t 8 kB\n", "VmRSS:"), Some(8192));
+        let groups = "12:cpu,cpuacct:/a\n5:memory:/docker/b\n0::/system.slice/c.service\n";
+        let expected = [
+            "/sys/fs/cgroup/memory/docker/b/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/docker/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/system.slice/c.service/memory.max",
+            "/sys/fs/cgroup/system.slice/memory.max",
+            "/sys/fs/cgroup/memory.max",
+        ];
+        assert_eq!(system::limit_files(groups), expected);
+        assert_eq!(system::limit_files("0::/\n"), ["/sys/fs/cgroup/memory.max"]);
+        assert!(memory_limit() > 1 << 20);
         let own = Process::new(std::process::id()).usage().unwrap();
         assert!(own.peak >= own.resident && own.resident > 0);
         assert_eq!(Process::new(u32::MAX).usage(), None);

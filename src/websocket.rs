@@ -65,6 +65,11 @@ struct Fragments {
 }
 
 impl FrameReader {
+    /// Bytes of memory that the fragments of an incomplete message take.
+    pub fn memory(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.data.capacity())
+    }
+
     /// Reads one frame from the start of `input`, unmasking it in place. `max_message` is the largest
     /// message taken, in bytes: a longer one is refused by its header, before it is buffered.
     pub fn read<'a>(&mut self, input: &'a mut [u8], max_message: usize) -> Result<Read<'a>, Violation> {

@@ -121,6 +121,8 @@ fn a_held_request_that_goes_away_loses_nothing() {
     let held = send(&server, &json!([connect(&student, "long-polling")]));
     post(&server, json!([]));
     drop(held);
+    let polling = [("protocol", "bayeux"), ("transport", "polling")];
+    wait_until("the end is noticed", || Metrics::of(&server).get("mio_chat_connections", &polling) == 0.0);
     ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": 1})));
     let replies = post(&server, json!([connect_now(&student)]));
     assert_eq!(replies[1]["data"], json!({"n": 1}), "{replies}");

@@ -314,6 +314,19 @@ fn a_body_that_does_not_parse_ends_the_session() {
 }
 
 #[test]
+fn a_post_carries_a_thousand_packets_and_no_more() {
+    for revision in REVISIONS {
+        let server = Server::start(&[]);
+        let mut session = Session::new(&server, revision);
+        session.post_ok(&vec!["2"; 1000]);
+        assert_eq!(session.poll(), vec!["3"; 1000]);
+        assert_eq!(session.post(&vec!["2"; 1001]).status, 400);
+        session.begin_poll();
+        assert_eq!(raw::read_response(&mut session.get).status, 400, "the session has ended");
+    }
+}
+
+#[test]
 fn a_post_may_have_the_size_of_the_largest_message() {
     for limit in [1000, 200_000] {
         for revision in REVISIONS {

@@ -72,6 +72,8 @@ pub struct Metrics {
     pub turned_away: Tally<&'static str>,
     /// Sessions without a connection that were ended because there were too many, by the limit.
     pub evicted: Tally<&'static str>,
+    /// Connections and sessions that were cut off because too much waited in all.
+    pub overloads: u64,
     /// HTTP responses by status code, upgrades among them.
     pub responses: Tally<u16>,
     /// Requests of clients that were refused, by reason.

@@ -10,6 +10,7 @@ use lexopt::prelude::*;
 
 use crate::http::origins::Origins;
 use crate::http::peer::TrustedProxies;
+use crate::process::memory_limit;
 use values::{at_least_one, duration, host, list, more_than_none, size};
 
 /// How the server is to run.
@@ -30,6 +31,8 @@ pub struct Options {
     pub max_message_size: usize,
     /// Bytes that wait for a connection that does not read, before it is cut off.
     pub max_backlog: usize,
+    /// Bytes of memory for all that waits.
+    pub max_memory: usize,
     /// Bytes of messages that are kept for a chat in progress.
     pub chat_history: usize,
     /// The pages that may use the server, by their origins, and the server's other names; any page, if no origin
@@ -52,6 +55,7 @@ impl Default for Options {
             max_connections: None,
             max_message_size: 64 * 1024,
             max_backlog: 1024 * 1024,
+            max_memory: memory_limit() / 4,
             chat_history: 4 * 1024,
             origins: Origins::default(),
             trusted_proxies: TrustedProxies::default(),
@@ -63,7 +67,7 @@ impl Default for Options {
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Invocation {
-    Run(Options),
+    Run(Box<Options>),
     Help,
     Version,
 }
@@ -101,6 +105,7 @@ Options:
       --max-connections <N>         Connections at once [what the descriptor limit allows]
       --max-message-size <SIZE>     Largest message or request body [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
+      --max-memory <SIZE>           Memory for all that waits together [a quarter of the machine's]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
       --allow-origin <ORIGIN>       Let in pages of ORIGIN only, and requests to its host, localhost or an
                                     IP address only; repeatable [any]
@@ -111,14 +116,14 @@ Options:
   -V, --version                     Print the version
 
 A DURATION is a number with ms, s or m behind it; without, it is in the unit of its default.
-A SIZE is a number of bytes, or one with KiB or MiB behind it.
+A SIZE is a number of bytes, or one with KiB, MiB or GiB behind it.
 Each option can be given in the environment too, as MIO_CHAT_ and its name (MIO_CHAT_IDLE_TIMEOUT=30s), with
 commas between the values of a repeatable one; PORT is the port. A flag goes before the environment.
 RUST_LOG=debug logs arrivals and departures, RUST_LOG=trace each message.
 ";
 
 /// The options that take a value.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "host",
     "port",
     "students-per-teacher",
@@ -127,6 +132,7 @@ const NAMES: [&str; 13] = [
     "max-connections",
     "max-message-size",
     "max-backlog",
+    "max-memory",
     "chat-history",
     "allow-origin",
     "allow-host",
@@ -172,7 +178,7 @@ pub fn parse(
         };
         set(&mut options, name, &value).map_err(|why| UsageError(format!("--{name}: {why}")))?;
     }
-    Ok(Invocation::Run(options))
+    Ok(Invocation::Run(Box::new(options)))
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
@@ -193,6 +199,7 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         "max-connections" => options.max_connections = Some(at_least_one(value)?),
         "max-message-size" => options.max_message_size = more_than_none(size(value)?)?,
         "max-backlog" => options.max_backlog = size(value)?,
+        "max-memory" => options.max_memory = more_than_none(size(value)?)?,
         "chat-history" => options.chat_history = size(value)?,
         "drain-timeout" => options.drain_timeout = duration(value, "s")?,
         _ => {}
@@ -208,7 +215,7 @@ mod tests {
         let variable =
             |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
         match parse(arguments.iter().map(OsString::from), variable) {
-            Ok(Invocation::Run(options)) => Ok(options),
+            Ok(Invocation::Run(options)) => Ok(*options),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }

@@ -46,16 +46,17 @@ pub fn duration(value: &str, default_unit: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{value}' is not a duration such as 50ms, 60s or 2m"))
 }
 
-/// A number of bytes, or of KiB or MiB; 1 GiB at the most.
+/// A number of bytes, or of KiB, MiB or GiB; 1 TiB at the most.
 pub fn size(value: &str) -> Result<usize, String> {
     let (digits, unit) = split_unit(value);
     let bytes: usize = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
         _ => 0,
     };
     let total = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(bytes));
-    let total = total.filter(|&total| bytes > 0 && total <= 1 << 30);
-    total.ok_or_else(|| format!("'{value}' is not a size such as 65536 or 64KiB, up to 1024MiB"))
+    let total = total.filter(|&total| bytes > 0 && total <= 1 << 40);
+    total.ok_or_else(|| format!("'{value}' is not a size such as 65536 or 64KiB, up to 1024GiB"))
 }

@@ -152,6 +152,11 @@ impl Protocol {
         }
     }
 
+    /// The dialect in which this client is to be told an event; `None` if it has not subscribed to it.
+    pub fn dialect_for(&self, event: &Event<'_>) -> Option<Dialect> {
+        self.wants(event).then(|| self.dialect())
+    }
+
     /// An event has gone to this client: what it subscribed to may be over by that.
     pub fn told(&mut self, event: &Event<'_>) {
         if let Protocol::Bayeux(bayeux) = self {

@@ -34,35 +34,23 @@ pub struct Census {
     pub connections: Tally<Kind>,
     /// Clients, also those that poll and are between two requests.
     pub clients: Tally<Kind>,
-    /// Bytes that the kernel has not taken, or that a client that polls has not asked for: what this turn will
-    /// write waits for nobody.
-    pub backlog: usize,
 }
 
 impl Server {
     /// Counts all connections and clients.
     pub(super) fn census(&self) -> Census {
         let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
-        let mut backlog = 0;
         for (_, connection) in self.connections.iter() {
-            if connection.was_blocked {
-                backlog += connection.outbound.len();
-            }
             connections.add(self.kind(&connection.state));
         }
         for (_, client) in self.clients.iter() {
             let transport = match &client.link {
                 Link::Socket(_) => "websocket",
-                Link::Polling(mailbox) => {
-                    if mailbox.parked.is_none() {
-                        backlog += mailbox.len();
-                    }
-                    "polling"
-                }
+                Link::Polling(_) => "polling",
             };
             clients.add((client.protocol.name(), transport));
         }
-        Census { connections, clients, backlog }
+        Census { connections, clients }
     }
 
     fn kind(&self, state: &State) -> Kind {

@@ -1,5 +1,7 @@
 //! The clients: each with its protocol's state, and where it is reached.
 
+use std::rc::Rc;
+
 use slab::Slab;
 
 use super::connections::{ConnectionId, Connections};
@@ -31,6 +33,8 @@ pub struct Client {
     pub heard: Millis,
     pub link: Link,
     pub protocol: Protocol,
+    /// The newest status, if its socket took nothing when it was due.
+    pub late_status: Option<Rc<str>>,
     /// Who opened its session.
     pub peer: Peer,
     /// Its place among the detached sessions, if it is one.
@@ -58,7 +62,8 @@ impl Clients {
     pub fn insert(&mut self, link: Link, protocol: Protocol, peer: Peer, now: Millis) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let client = Client { generation, heard: now, link, protocol, peer, detached: None };
+        let client =
+            Client { generation, heard: now, link, protocol, late_status: None, peer, detached: None };
         let slot = self.slab.insert(client) as u32;
         self.timers.set(slot, now);
         ClientId { slot, generation }
@@ -128,6 +133,34 @@ impl Clients {
         }
     }
 
+    /// Sends a client a text that others get too. Of a status only the newest waits for a client that takes nothing
+    /// at the moment.
+    fn send_shared(&mut self, id: ClientId, connections: &mut Connections, text: Rc<str>, is_status: bool) {
+        let Some(client) = self.get_mut(id) else {
+            return;
+        };
+        match &mut client.link {
+            Link::Socket(connection) => {
+                let Some(slot) = connections.find(*connection) else {
+                    return;
+                };
+                if is_status && connections.get(slot).is_blocked {
+                    client.late_status = Some(text);
+                } else {
+                    websocket::write_text(connections.frame(slot), &[&text]);
+                }
+            }
+            Link::Polling(mailbox) => {
+                if is_status {
+                    mailbox.push_status(text);
+                } else {
+                    mailbox.push_shared(text);
+                }
+                self.mail.push(id);
+            }
+        }
+    }
+
     /// Takes the clients that have mail, which may be gone or have been answered.
     pub fn take_mail(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.mail)
@@ -173,22 +206,20 @@ impl Deliver for Outbox<'_> {
     }
 
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {
-        let mut encoded: Vec<(Dialect, String)> = Vec::new();
+        let mut encoded: Vec<(Dialect, Rc<str>)> = Vec::new();
         for id in to {
-            self.clients.speak(id, self.connections, |protocol, out| {
-                if !protocol.wants(event) {
-                    return;
-                }
-                let dialect = protocol.dialect();
-                let known = encoded.iter().position(|(known, _)| *known == dialect);
-                let index = known.unwrap_or_else(|| {
-                    let mut text = String::new();
-                    dialect.encode(event, &mut |parts| text.push_str(&parts.concat()));
-                    encoded.push((dialect, text));
-                    encoded.len() - 1
-                });
-                out(&[&encoded[index].1]);
+            let Some(dialect) = self.clients.get(id).and_then(|client| client.protocol.dialect_for(event))
+            else {
+                continue;
+            };
+            let known = encoded.iter().find(|(known, _)| *known == dialect).map(|(_, text)| text.clone());
+            let text = known.unwrap_or_else(|| {
+                let mut text = String::new();
+                dialect.encode(event, &mut |parts| text.push_str(&parts.concat()));
+                encoded.push((dialect, text.into()));
+                encoded[encoded.len() - 1].1.clone()
             });
+            self.clients.send_shared(id, self.connections, text, matches!(event, Event::Status(_)));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 
 use crate::http::response::{Response, Status};
+use crate::memory::Share;
 use crate::metrics::Traffic;
 use crate::models::Millis;
 use crate::models::id::ClientId;
@@ -99,6 +100,8 @@ pub struct Connection {
     pub inbound: Vec<u8>,
     /// What waits to be written. Holds no memory when empty.
     pub outbound: Vec<u8>,
+    /// The memory of both and of the reader, as it was counted last.
+    pub share: Share,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
     /// It was so at the write before, or has been since.
@@ -122,6 +125,8 @@ pub struct Connection {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flush {
     Done,
+    /// The kernel has taken what it did not take before.
+    CaughtUp,
     /// The kernel takes no more for now.
     Blocked,
     /// The connection can be dropped: all is said, or the peer is gone.
@@ -130,7 +135,7 @@ pub enum Flush {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(stream: TcpStream, address: IpAddr, generation: u32, now: Millis) -> Connection {
+    pub fn new(stream: TcpStream, address: IpAddr, generation: u32, share: Share, now: Millis) -> Connection {
         Connection {
             stream,
             address,
@@ -139,6 +144,7 @@ impl Connection {
             since: now,
             inbound: Vec::new(),
             outbound: Vec::new(),
+            share,
             is_blocked: false,
             was_blocked: false,
             is_dirty: false,
@@ -199,6 +205,16 @@ impl Connection {
             return Flush::Done;
         }
         if self.is_eof || self.stream.shutdown(Shutdown::Write).is_err() { Flush::Over } else { Flush::Done }
+    }
+
+    /// Counts the memory that the connection holds now.
+    pub fn count_memory(&mut self) {
+        let reader = match &self.state {
+            State::WebSocket(_, reader) | State::Bayeux(_, reader) => reader.memory(),
+            State::Probe(_, reader) | State::Echo(reader) => reader.memory(),
+            State::Http | State::Parked(_) | State::Lingering => 0,
+        };
+        self.share.set(self.inbound.capacity() + self.outbound.capacity() + reader);
     }
 
     /// Whether its input has to wait: until some of its output is gone, or the request that is held is

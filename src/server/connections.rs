@@ -11,6 +11,7 @@ use slab::Slab;
 
 use super::connection::{Connection, Flush, State};
 use super::timers::Timers;
+use crate::memory::Memory;
 use crate::metrics::{Tally, Traffic};
 use crate::models::Millis;
 use crate::protocols::bayeux::LIFETIME;
@@ -58,6 +59,8 @@ pub struct Connections {
     lingering: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
+    /// What the connections' buffers count towards.
+    memory: Memory,
     pub traffic: Traffic,
     /// Connections that were closed, by what they ended with.
     pub ended: Tally<&'static str>,
@@ -71,11 +74,12 @@ pub struct Connections {
 
 impl Connections {
     /// No connections yet.
-    pub fn new(max_backlog: usize, now: Millis) -> Connections {
+    pub fn new(max_backlog: usize, memory: Memory, now: Millis) -> Connections {
         Connections {
             slab: Slab::new(),
             generation: 0,
             max_backlog,
+            memory,
             close_timeout: CLOSE_TIMEOUT,
             lingering: 0,
             timers: Timers::new(now),
@@ -117,7 +121,7 @@ impl Connections {
         self.generation = self.generation.wrapping_add(1);
         let id = ConnectionId { slot, generation: self.generation };
         registry.register(&mut stream, id.into(), Interest::READABLE | Interest::WRITABLE)?;
-        entry.insert(Connection::new(stream, address, self.generation, now));
+        entry.insert(Connection::new(stream, address, self.generation, self.memory.share(), now));
         self.timers.set(slot, now + HEAD_TIMEOUT);
         Ok(())
     }
@@ -152,6 +156,9 @@ impl Connections {
     /// Where to append what a connection is to be told; it is written at the end of the turn.
     pub fn outbound(&mut self, slot: u32) -> &mut Vec<u8> {
         let connection = &mut self.slab[slot as usize];
+        if connection.is_blocked {
+            connection.count_memory();
+        }
         // To write to a blocked one is in vain, unless to see that it is too far behind.
         let is_due = !connection.is_blocked || connection.outbound.len() > self.max_backlog;
         if is_due && !connection.is_dirty {
@@ -221,10 +228,11 @@ impl Connections {
         if connection.is_unread && was_paused && !connection.is_paused() {
             self.unread.push(ConnectionId { slot, generation: connection.generation });
         }
+        connection.count_memory();
         if was_blocked {
             self.restart_timer(slot);
         }
-        flush
+        if was_blocked && flush == Flush::Done { Flush::CaughtUp } else { flush }
     }
 
     /// Notes that a connection is to be read without an edge: in the next turn, or once it is flushed.
@@ -327,6 +335,8 @@ impl Connections {
         self.ended.add(connection.ending.unwrap_or(why));
         self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
+        (connection.inbound, connection.outbound) = (Vec::new(), Vec::new());
+        connection.count_memory();
         self.timers.cancel(slot);
         self.closed.push(slot);
     }

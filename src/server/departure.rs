@@ -7,6 +7,7 @@ use super::clients::Outbox;
 use super::connection::State;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
+use crate::websocket;
 
 impl Server {
     /// Drops a connection, and with it its client.
@@ -55,6 +56,18 @@ impl Server {
         let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
         self.app.gone(client, self.clock.now(), &mut outbox);
         self.update_detached(client);
+    }
+
+    /// Sends a client the newest status, which its socket did not take when it was due.
+    pub(super) fn send_late_status(&mut self, slot: u32) {
+        let (State::WebSocket(client, _) | State::Bayeux(Some(client), _)) = self.connections.get(slot).state
+        else {
+            return;
+        };
+        let status = self.clients.get_mut(client).and_then(|client| client.late_status.take());
+        if let Some(status) = status {
+            websocket::write_text(self.connections.frame(slot), &[&status]);
+        }
     }
 
     /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even

@@ -25,6 +25,10 @@ const BAD_HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"
 const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
 const UNSUPPORTED_VERSION: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
 
+/// Packets that one post may carry. Each may have an answer, which waits for the next poll: without a limit a small
+/// body of pings would have a large one.
+const MAX_PACKETS: usize = 1000;
+
 impl Server {
     /// Answers a request under `/socket.io/`; `None` if it is held or has become a WebSocket.
     pub(super) fn socket_io(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
@@ -150,6 +154,10 @@ impl Server {
             self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
             return Err(BAD_REQUEST);
         };
+        if packets.len() > MAX_PACKETS {
+            self.close_client(client, CloseCode::Policy, "too many packets in a payload");
+            return Err(BAD_REQUEST);
+        }
         for packet in packets {
             self.text(client, &packet);
             let has_ended = self.clients.get(client).is_none();

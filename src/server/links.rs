@@ -4,6 +4,7 @@
 //! exception is a WebSocket that Engine.IO tries (`engine_io.rs`): nothing is delivered over it yet.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::Server;
 use super::clients::Link;
@@ -14,7 +15,7 @@ use crate::models::id::ClientId;
 impl Server {
     /// Delivers to a client over the WebSocket in this slot from now on, and over nothing else. A client that
     /// the WebSocket delivered to before is detached. Returns what has waited for the client, which is due first.
-    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) -> VecDeque<Box<str>> {
+    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) -> VecDeque<Rc<str>> {
         if let State::Bayeux(Some(before), _) = self.connections.get(slot).state {
             self.detach(before);
         }
@@ -49,7 +50,11 @@ impl Server {
             Link::Polling(mailbox) => mailbox.is_lost = true,
             Link::Socket(id) => {
                 let id = *id;
-                client_state.link = Link::Polling(Box::new(Mailbox::lost()));
+                let mut mailbox = Mailbox::lost(&self.memory);
+                if let Some(status) = client_state.late_status.take() {
+                    mailbox.push_status(status);
+                }
+                client_state.link = Link::Polling(Box::new(mailbox));
                 if let Some(slot) = self.connections.find(id)
                     && let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state
                 {

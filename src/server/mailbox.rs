@@ -2,19 +2,23 @@
 //! for the next message.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::connections::ConnectionId;
+use crate::memory::{Memory, Share};
 use crate::models::Millis;
 
 /// What a message costs besides its bytes, so that many small ones count for what they are.
 const OVERHEAD: usize = 48;
 
 /// What waits for a polling client, and the request that waits for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mailbox {
-    messages: VecDeque<Box<str>>,
+    messages: VecDeque<Rc<str>>,
+    /// The place of the status among the messages, if there is one.
+    status: Option<usize>,
     /// Bytes that all messages cost.
-    bytes: usize,
+    share: Share,
     /// The connection whose request is held until there is something to answer it with.
     pub parked: Option<ConnectionId>,
     /// The socket or the request that the client was reached by has gone away, and it has not come back.
@@ -28,31 +32,61 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// The mailbox of a new session.
-    pub fn opened(first_request_due: Millis) -> Mailbox {
-        Mailbox { first_request_due: Some(first_request_due), ..Mailbox::default() }
+    pub fn opened(memory: &Memory, first_request_due: Millis) -> Mailbox {
+        Mailbox { first_request_due: Some(first_request_due), ..Mailbox::new(memory) }
     }
 
     /// The mailbox of a client whose socket has gone away.
-    pub fn lost() -> Mailbox {
-        Mailbox { is_lost: true, ..Mailbox::default() }
+    pub fn lost(memory: &Memory) -> Mailbox {
+        Mailbox { is_lost: true, ..Mailbox::new(memory) }
+    }
+
+    fn new(memory: &Memory) -> Mailbox {
+        Mailbox {
+            messages: VecDeque::new(),
+            status: None,
+            share: memory.share(),
+            parked: None,
+            is_lost: false,
+            probe: None,
+            first_request_due: None,
+        }
     }
 
     /// Appends a message that consists of these parts.
     pub fn push(&mut self, parts: &[&str]) {
         let message = parts.concat();
-        self.bytes += message.len() + OVERHEAD;
+        self.share.set(self.share.bytes() + message.len() + OVERHEAD);
         self.messages.push_back(message.into());
     }
 
+    /// Appends a message that others get too. Its text is stored once for all of them and not counted here.
+    pub fn push_shared(&mut self, message: Rc<str>) {
+        self.share.set(self.share.bytes() + OVERHEAD);
+        self.messages.push_back(message);
+    }
+
+    /// Appends a status, or puts it in place of an older one that still waits: only the newest is of use.
+    pub fn push_status(&mut self, status: Rc<str>) {
+        match self.status.and_then(|place| self.messages.get_mut(place)) {
+            Some(older) => *older = status,
+            None => {
+                self.status = Some(self.messages.len());
+                self.push_shared(status);
+            }
+        }
+    }
+
     /// Takes all messages.
-    pub fn take(&mut self) -> VecDeque<Box<str>> {
-        self.bytes = 0;
+    pub fn take(&mut self) -> VecDeque<Rc<str>> {
+        self.share.set(0);
+        self.status = None;
         std::mem::take(&mut self.messages)
     }
 
     /// Bytes that what waits costs.
     pub fn len(&self) -> usize {
-        self.bytes
+        self.share.bytes()
     }
 
     /// Whether nothing waits.
@@ -67,10 +101,27 @@ mod tests {
 
     #[test]
     fn small_messages_count_for_what_they_cost() {
-        let mut mailbox = Mailbox::default();
+        let memory = Memory::new(0);
+        let mut mailbox = Mailbox::lost(&memory);
         (0..1000).for_each(|_| mailbox.push(&["3"]));
-        assert_eq!(mailbox.len(), 1000 * (1 + OVERHEAD));
+        assert_eq!((mailbox.len(), memory.total()), (1000 * (1 + OVERHEAD), 1000 * (1 + OVERHEAD)));
         assert_eq!(mailbox.take().len(), 1000);
-        assert_eq!(mailbox.len(), 0);
+        assert_eq!((mailbox.len(), memory.total()), (0, 0));
+    }
+
+    #[test]
+    fn only_the_newest_status_waits() {
+        let mut mailbox = Mailbox::lost(&Memory::new(0));
+        let texts =
+            |mailbox: &mut Mailbox| mailbox.take().iter().map(|text| text.to_string()).collect::<Vec<_>>();
+        mailbox.push(&["a"]);
+        mailbox.push_status("status 1".into());
+        mailbox.push(&["b"]);
+        let before = mailbox.len();
+        mailbox.push_status("status 2".into());
+        assert_eq!(mailbox.len(), before);
+        assert_eq!(texts(&mut mailbox), ["a", "status 2", "b"]);
+        mailbox.push_status("status 3".into());
+        assert_eq!(texts(&mut mailbox), ["status 3"]);
     }
 }

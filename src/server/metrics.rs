@@ -24,7 +24,7 @@ impl Server {
         let mut text = Exposition::default();
         let census = self.census();
         self.write_connections(&mut text, &census);
-        self.write_traffic(&mut text, &census);
+        self.write_traffic(&mut text);
         self.write_loop(&mut text);
         self.write_chat(&mut text);
         self.write_process(&mut text);
@@ -74,7 +74,7 @@ impl Server {
         text.tally("mio_chat_bad_input_total", help, "kind", &metrics.bad_input);
     }
 
-    fn write_traffic(&self, text: &mut Exposition, census: &Census) {
+    fn write_traffic(&self, text: &mut Exposition) {
         let traffic = &self.connections.traffic;
         text.counter("mio_chat_reads_total", "Reads from sockets.", traffic.reads);
         text.counter("mio_chat_received_bytes_total", "Bytes read.", traffic.bytes_in);
@@ -83,8 +83,12 @@ impl Server {
         text.counter("mio_chat_sent_bytes_total", "Bytes written.", traffic.bytes_out);
         let help = "WebSocket frames written; over the writes, how many share one.";
         text.counter("mio_chat_sent_frames_total", help, traffic.frames_out);
-        let help = "Bytes that wait for slow readers, or to be asked for.";
-        text.gauge("mio_chat_backlog_bytes", help, census.backlog);
+        let help = "Bytes of memory for what waits: to be read, to be asked for, or to come whole.";
+        text.gauge("mio_chat_backlog_bytes", help, self.memory.total());
+        let help = "The most bytes that may wait.";
+        text.gauge("mio_chat_max_memory_bytes", help, self.memory.limit());
+        let help = "Connections and sessions that were cut off because more than that waited.";
+        text.counter("mio_chat_overloads_total", help, self.metrics.overloads);
     }
 
     fn write_loop(&self, text: &mut Exposition) {
@@ -149,7 +153,7 @@ impl Server {
     }
 
     fn stats(&self) -> Stats {
-        let Census { connections, backlog, .. } = self.census();
+        let Census { connections, .. } = self.census();
         let of = |protocol| connections.iter().filter(|((of, _), _)| *of == protocol).map(|(_, n)| n).sum();
         let models = self.app.models();
         Stats {
@@ -165,7 +169,7 @@ impl Server {
                 bayeux: of("bayeux"),
             },
             busy_us: self.metrics.turns.busy.as_micros() as u64,
-            backlog_bytes: backlog,
+            backlog_bytes: self.memory.total(),
             memory_bytes: usage().map(|usage| usage.resident),
         }
     }

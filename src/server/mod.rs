@@ -21,6 +21,7 @@ mod links;
 mod listeners;
 mod mailbox;
 mod metrics;
+mod overload;
 mod polling;
 mod receive;
 mod sessions;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 
 use crate::app::{App, Limits};
 use crate::http::origins::Origins;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
@@ -86,6 +88,7 @@ pub struct Server {
     /// Bayeux clients by clientId.
     client_ids: HashMap<Box<str>, ClientId>,
     app: App,
+    memory: Memory,
     metrics: Metrics,
     /// The metrics as they were last told, and the turn in which that was.
     scrape: (u64, String),
@@ -115,6 +118,7 @@ impl Server {
             status_interval: millis(options.status_interval),
             chat_history: options.chat_history,
         };
+        let memory = Memory::new(options.max_memory);
         Ok(Server {
             poll,
             signals,
@@ -124,11 +128,12 @@ impl Server {
             next_warning: 0,
             heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            connections: Connections::new(options.max_backlog, clock.now()),
+            connections: Connections::new(options.max_backlog, memory.clone(), clock.now()),
             clients: Clients::new(clock.now()),
             detached: DetachedSessions::new(max_connections),
             client_ids: HashMap::new(),
             app: App::new(limits, Uuid::new_v4),
+            memory,
             metrics: Metrics::new(),
             scrape: (0, String::new()),
             origins: options.origins.clone(),
@@ -160,6 +165,7 @@ impl Server {
             self.run_timers();
             self.limit_detached();
             self.flush();
+            self.limit_memory();
             self.connections.free_closed();
             self.debug_check_links();
             self.accept();
@@ -250,6 +256,7 @@ impl Server {
             };
             match self.connections.flush(slot, self.clock.now()) {
                 Flush::Done => {}
+                Flush::CaughtUp => self.send_late_status(slot),
                 // One that has said good-bye has its reason.
                 Flush::Over => self.drop_connection(slot, receive::PEER_GONE),
                 Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),

@@ -74,6 +74,7 @@ impl Server {
         if !rest.is_empty() && !matches!(connection.state, State::Lingering) {
             connection.inbound = rest;
         }
+        connection.count_memory();
     }
 
     /// Works off whole requests and frames, and says how many bytes they took.

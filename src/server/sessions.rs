@@ -106,7 +106,7 @@ impl Server {
             self.evict(client, limit);
         }
         let now = self.clock.now();
-        let link = Link::Polling(Box::new(Mailbox::opened(now + FIRST_REQUEST_TIMEOUT)));
+        let link = Link::Polling(Box::new(Mailbox::opened(&self.memory, now + FIRST_REQUEST_TIMEOUT)));
         let client = self.clients.insert(link, protocol, peer, now);
         self.update_detached(client);
         client

@@ -1,0 +1,150 @@
+//! What waits for all clients together is bounded, and those who are furthest behind are cut off first.
+
+mod common;
+
+use std::io::Write;
+
+use common::bayeux::{self, connect_now, ok, post, publish};
+use common::metrics::Metrics;
+use common::phoenix::Version::V2;
+use common::phoenix::{Phoenix, chat};
+use common::raw::{self, Bystander};
+use common::socket_io::{Polling, SocketIo};
+use common::{Server, wait_until};
+use serde_json::{Value, json};
+
+fn metric(server: &Server, name: &str) -> f64 {
+    Metrics::of(server).get(name, &[])
+}
+
+/// A message of so many KiB.
+fn message(kib: usize) -> Value {
+    json!({"message": "x".repeat(kib * 1024)})
+}
+
+#[test]
+fn the_mailbox_that_is_furthest_behind_goes_first() {
+    let server = Server::start(&["--max-memory", "1MiB"]);
+    // A pair of each that chats over polls, and of which the student does not poll on.
+    let chats: Vec<_> = (0..3).map(|n| bayeux::chat(&server, n, 10 + n)).collect();
+    let tell = |(teacher, _, chat): &(String, String, String), kib| {
+        let messages = publish(teacher, &format!("{chat}/teacher/send"), message(kib));
+        post(&server, json!([messages]))[0]["successful"] == true
+    };
+    for kib in [60, 20, 10] {
+        assert!(chats.iter().enumerate().all(|(n, chat)| tell(chat, kib / (n + 1))));
+    }
+    while metric(&server, "mio_chat_overloads_total") == 0.0 {
+        assert!(tell(&chats[0], 50), "the memory is not full");
+        assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20));
+    }
+    // The first student's session has ended, and with it the chat; the others have lost nothing.
+    let replies = post(&server, json!([connect_now(&chats[0].1)]));
+    assert_eq!(replies[0]["error"].as_str().map(|error| &error[..4]), Some("401:"), "{replies}");
+    assert!(!tell(&chats[0], 1));
+    for chat in &chats[1..] {
+        assert_eq!(post(&server, json!([connect_now(&chat.1)])).as_array().map(Vec::len), Some(4));
+    }
+    assert_eq!(metric(&server, "mio_chat_overloads_total"), 1.0);
+}
+
+#[test]
+fn sockets_that_do_not_read_count_too() {
+    let server = Server::start(&["--max-memory", "1MiB", "--max-backlog", "64MiB"]);
+    let mut pairs: Vec<_> = (0..3).map(|n| chat(&server, (V2, V2), n, 10 + n)).collect();
+    let (mut teacher, mut student, healthy) = pairs.pop().unwrap();
+    'full: loop {
+        for (teacher, _, topic) in &mut pairs {
+            teacher.push(topic, "teacher:send", message(60));
+            teacher.keep_alive();
+        }
+        for (_, _, topic) in &pairs {
+            assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20), "{topic}");
+            if metric(&server, "mio_chat_overloads_total") > 0.0 {
+                break 'full;
+            }
+        }
+    }
+    teacher.push(&healthy, "teacher:send", json!({"n": 1}));
+    assert_eq!(student.expect(&healthy, "student:receive"), json!({"n": 1}));
+}
+
+#[test]
+fn input_that_never_comes_whole_counts_too() {
+    let server = Server::start(&["--max-memory", "1MiB"]);
+    let mut bystander = Bystander::new(&server);
+    let mut streams: Vec<_> = (0..30).map(|_| raw::open(&server, "/ws")).collect();
+    // The beginning of a frame, a fragment of a message, and the beginning of a request.
+    let begun = &raw::frame(0x81, &[b' '; 60_000])[..60_000];
+    let fragment = raw::frame(0x01, &[b' '; 60_000]);
+    let request =
+        format!("POST /faye HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{}", "x".repeat(59_000));
+    for (n, stream) in streams.iter_mut().enumerate() {
+        let bytes = [begun, &fragment, request.as_bytes()][n % 3];
+        if n % 3 == 2 {
+            *stream = server.connect();
+        }
+        stream.write_all(bytes).unwrap();
+        bystander.settle();
+        assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20));
+    }
+    wait_until("some are cut off", || metric(&server, "mio_chat_overloads_total") > 0.0);
+    drop(streams);
+    wait_until("nothing waits", || metric(&server, "mio_chat_backlog_bytes") == 0.0);
+}
+
+/// Twenty students come and wait, with a status after each.
+fn arrive(server: &Server, watcher: &mut Phoenix) -> Phoenix {
+    let mut students = Phoenix::connect(server, V2);
+    for id in 1000..1020 {
+        students.join_student(json!(id));
+        students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
+        while watcher.expect_status()["students"]["waiting"] != id - 999 {}
+    }
+    students
+}
+
+#[test]
+fn of_the_status_only_the_newest_waits() {
+    let server = Server::start(&["--status-interval", "1ms"]);
+    let teachers: Vec<_> = (0..100).map(|n| bayeux::user(&server, "teacher", n)).collect();
+    for teacher in &teachers {
+        ok(&server, bayeux::subscribe(teacher, "/presence/status"));
+    }
+    let mut polling = SocketIo::teacher(&server, (4, Polling), 200);
+    let mut watcher = Phoenix::teacher(&server, V2, 201);
+    let _students = arrive(&server, &mut watcher);
+    // A hundred mailboxes with a status each, of which there is one text.
+    let waiting = metric(&server, "mio_chat_backlog_bytes");
+    assert!((1.0..101.0 * 64.0).contains(&waiting), "{waiting}");
+    let replies = post(&server, json!([connect_now(&teachers[0])]));
+    assert_eq!(replies.as_array().map(Vec::len), Some(2), "{replies}");
+    // Which the poll has brought is the newest: all twenty students wait.
+    assert_eq!(replies[1]["data"]["students"]["waiting"], 20, "{replies}");
+    assert_eq!(polling.expect_status()["students"]["waiting"], 20);
+}
+
+#[test]
+fn a_socket_that_takes_nothing_is_told_the_newest_status_afterwards() {
+    let server = Server::start(&["--status-interval", "1ms", "--max-backlog", "64MiB"]);
+    let (mut teacher, mut student, topic) = chat(&server, (V2, V2), 1, 2);
+    let mut watcher = Phoenix::teacher(&server, V2, 3);
+    let mut sent = 0;
+    while metric(&server, "mio_chat_backlog_bytes") == 0.0 {
+        student.push(&topic, "student:send", message(60));
+        student.settle();
+        sent += 1;
+    }
+    let _students = arrive(&server, &mut watcher);
+    let mut waiting = Vec::new();
+    while sent > 0 || waiting.last() != Some(&json!(20)) {
+        let frame = teacher.next();
+        match frame.event.as_str() {
+            "teacher:receive" => sent -= 1,
+            "user:status" => waiting.push(frame.payload["students"]["waiting"].clone()),
+            other => panic!("{other} came"),
+        }
+    }
+    waiting.retain(|waiting| *waiting != json!(0));
+    assert_eq!(waiting, [20]);
+}
