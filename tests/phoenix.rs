@@ -5,7 +5,7 @@ mod common;
 use common::Server;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::{Phoenix, Version, begin, chat};
-use serde_json::json;
+use serde_json::{Value, json};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -97,17 +97,75 @@ fn frames_are_those_of_the_original_server() {
         told,
         format!(r#"{{"topic":"presence:teachers","event":"new:chat:1","payload":{payload},"ref":null}}"#)
     );
-    assert_eq!(new_chat.text, format!(r#"[null,null,"presence:student:2","new:chat",{payload}]"#));
+    assert_eq!(new_chat.text, format!(r#"["1",null,"presence:student:2","new:chat",{payload}]"#));
 
     v2.send_text(format!(r#"["7","8","chats:{id}","phx_join",{{"userId":2,"role":"student"}}]"#));
     v2.next();
     v2.send_text(format!(r#"["7","9","chats:{id}","phx_leave",{{}}]"#));
-    assert_eq!(v2.next().text, format!(r#"[null,null,"chats:{id}","chat:terminated",{{}}]"#));
+    assert_eq!(v2.next().text, format!(r#"["7",null,"chats:{id}","chat:terminated",{{}}]"#));
     assert_eq!(
         v2.next().text,
         format!(r#"["7","9","chats:{id}","phx_reply",{{"status":"ok","response":{{}}}}]"#)
     );
     assert_eq!(v2.next().text, format!(r#"["7",null,"chats:{id}","phx_close",{{}}]"#));
+}
+
+#[test]
+fn a_push_carries_the_reference_of_the_join_and_a_broadcast_carries_null() {
+    let server = Server::start(&[]);
+    let join = |phoenix: &mut Phoenix, join_ref: &Value, topic: &str, payload: Value| {
+        phoenix.send_text(json!([join_ref, "j", topic, "phx_join", payload]).to_string());
+        let reply = phoenix.next_but_status();
+        assert_eq!((&reply.join_ref, reply.payload["status"].as_str()), (join_ref, Some("ok")));
+    };
+    let expect = |phoenix: &mut Phoenix, join_ref: &Value, topic: &str, event: &str| {
+        let frame = phoenix.next_but_status();
+        assert_eq!((&frame.join_ref, &frame.reference), (join_ref, &Value::Null), "{}", frame.text);
+        assert_eq!((&*frame.topic, &*frame.event), (topic, event));
+        frame.payload
+    };
+    let refs = [("3", "4"), ("\"3\"", "\"4\""), ("\"é\\\"\"", "-1.5"), ("null", "null")];
+    for (id, (presence, chat)) in (1..).zip(refs) {
+        let refs = [presence, chat].map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let [presence, chat] = &refs;
+        let (mut teacher, mut student) = (Phoenix::connect(&server, V2), Phoenix::connect(&server, V2));
+        join(&mut teacher, presence, "presence:teachers", json!({"userId": id, "role": "teacher"}));
+        let presence_topic = format!("presence:student:{id}");
+        join(&mut student, presence, &presence_topic, json!({"userId": id, "role": "student"}));
+        student.push(&presence_topic, "student:ready", json!({"userId": id}));
+        loop {
+            let frame = teacher.next();
+            assert_eq!((&*frame.event, &frame.join_ref), ("user:status", &Value::Null), "{}", frame.text);
+            if frame.payload["students"]["waiting"] == 1 {
+                break;
+            }
+        }
+        teacher.claim(id);
+        let new_chat = expect(&mut teacher, presence, "presence:teachers", &format!("new:chat:{id}"));
+        assert_eq!(expect(&mut student, presence, &presence_topic, "new:chat"), new_chat);
+        let topic = &format!("chats:{}", new_chat["id"].as_str().unwrap());
+        for (phoenix, role) in [(&mut teacher, "teacher"), (&mut student, "student")] {
+            join(phoenix, chat, topic, json!({"userId": id, "role": role}));
+            phoenix.push(topic, &format!("{role}:joined"), json!({}));
+        }
+        for phoenix in [&mut teacher, &mut student] {
+            expect(phoenix, chat, topic, "chat:ready");
+        }
+        teacher.push(topic, "teacher:send", json!({}));
+        expect(&mut student, chat, topic, "student:receive");
+        student.push(topic, "student:send", json!({}));
+        expect(&mut teacher, chat, topic, "teacher:receive");
+        // The reference of the last join, not of the first.
+        student.send_text(json!([9, "j", topic, "phx_join", {"userId": id, "role": "student"}]).to_string());
+        assert_eq!(student.next().event, "phx_close");
+        assert_eq!(student.next().join_ref, 9);
+        teacher.push(topic, "chat:terminate", json!({}));
+        expect(&mut teacher, chat, topic, "chat:terminated");
+        expect(&mut student, &json!(9), topic, "chat:terminated");
+        student.send_text(json!([5, "j", "server:stats", "phx_join", {}]).to_string());
+        assert_eq!(student.next().join_ref, 5);
+        expect(&mut student, &Value::Null, "server:stats", "stats");
+    }
 }
 
 #[test]

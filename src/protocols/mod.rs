@@ -152,15 +152,26 @@ impl Protocol {
         }
     }
 
-    /// The dialect in which this client is to be told an event; `None` if it has not subscribed to it.
+    /// The dialect in which this client gets an event that goes to several; `None` if it has not subscribed to it.
     pub fn dialect_for(&self, event: &Event<'_>) -> Option<Dialect> {
         self.wants(event).then(|| self.dialect())
     }
 
-    /// An event has gone to this client: what it subscribed to may be over by that.
-    pub fn told(&mut self, event: &Event<'_>) {
-        if let Protocol::Bayeux(bayeux) = self {
-            bayeux.told(event);
+    /// Writes an event to this client if it has subscribed to what the event belongs to.
+    pub fn deliver(&mut self, event: &Event<'_>, out: &mut Outgoing) {
+        match self {
+            Protocol::Phoenix(phoenix) => phoenix.deliver(event, out),
+            Protocol::SocketIo(socket_io) => {
+                if socket_io.wants(event) {
+                    socket_io::encode(event, out);
+                }
+            }
+            Protocol::Bayeux(bayeux) => {
+                if bayeux.wants(event) {
+                    bayeux::encode(event, out);
+                }
+                bayeux.told(event);
+            }
         }
     }
 
@@ -174,7 +185,7 @@ impl Protocol {
     }
 
     /// What the client's texts have in common with those of other clients.
-    pub fn dialect(&self) -> Dialect {
+    fn dialect(&self) -> Dialect {
         match self {
             Protocol::Phoenix(phoenix) => Dialect::Phoenix(phoenix.version()),
             Protocol::SocketIo(_) => Dialect::SocketIo,
@@ -184,10 +195,10 @@ impl Protocol {
 }
 
 impl Dialect {
-    /// Writes an event as this dialect says it.
-    pub fn encode(self, event: &Event<'_>, out: &mut Outgoing) {
+    /// Writes an event that goes to several clients as this dialect says it. Phoenix has broadcasts for that.
+    pub fn broadcast(self, event: &Event<'_>, out: &mut Outgoing) {
         match self {
-            Dialect::Phoenix(version) => phoenix::encode(version, event, out),
+            Dialect::Phoenix(version) => phoenix::broadcast(version, event, out),
             Dialect::SocketIo => socket_io::encode(event, out),
             Dialect::Bayeux => bayeux::encode(event, out),
         }

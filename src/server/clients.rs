@@ -197,12 +197,7 @@ pub struct Outbox<'a> {
 
 impl Deliver for Outbox<'_> {
     fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
-        self.clients.speak(to, self.connections, |protocol, out| {
-            if protocol.wants(event) {
-                protocol.dialect().encode(event, out);
-            }
-            protocol.told(event);
-        });
+        self.clients.speak(to, self.connections, |protocol, out| protocol.deliver(event, out));
     }
 
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {
@@ -215,7 +210,7 @@ impl Deliver for Outbox<'_> {
             let known = encoded.iter().find(|(known, _)| *known == dialect).map(|(_, text)| text.clone());
             let text = known.unwrap_or_else(|| {
                 let mut text = String::new();
-                dialect.encode(event, &mut |parts| text.push_str(&parts.concat()));
+                dialect.broadcast(event, &mut |parts| text.push_str(&parts.concat()));
                 encoded.push((dialect, text.into()));
                 encoded[encoded.len() - 1].1.clone()
             });

@@ -143,7 +143,7 @@ impl Bayeux {
         Channel::of(event).is_some_and(|channel| self.subscriptions.contains(&channel))
     }
 
-    /// See [`super::Protocol::told`]. Nothing more comes in a chat that is over, and a client that never
+    /// An event has gone to this client. Nothing more comes in a chat that is over, and a client that never
     /// unsubscribes must not gather the channels of all its chats.
     pub fn told(&mut self, event: &Event<'_>) {
         if let Event::ChatTerminated { to, chat } = *event {

@@ -1,8 +1,8 @@
-//! Events as Phoenix frames: pushes from the server, which carry no reference.
+//! Events as Phoenix frames: pushes and broadcasts from the server, which carry no reference.
 
 use serde::Serialize;
 
-use super::frame::Version;
+use super::frame::{NULL, Version};
 use super::topic::{CHAT, STATS, STUDENT, TEACHERS};
 use crate::event::Event;
 use crate::models::id::{Role, UserId};
@@ -21,8 +21,13 @@ struct NewChat<'a> {
     messages: [(); 0],
 }
 
-/// Writes an event as the push that phoenix.js expects.
-pub fn encode(version: Version, event: &Event<'_>, out: &mut Outgoing) {
+/// Writes an event as the frame that clients expect: a push, which in version 2 carries the `join_ref` of the
+/// client's join of its topic, or a broadcast, which carries null, as in Phoenix. Clients drop a push of a join
+/// that is not their last one.
+pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Outgoing) {
+    let mut push = |topic: (&str, &str), event: (&str, &str), payload: &str| {
+        write(version, join_ref, topic, event, payload, out);
+    };
     let mut buffer = uuid::Uuid::encode_buffer();
     match event {
         Event::Message { to, chat, payload } => {
@@ -31,18 +36,18 @@ pub fn encode(version: Version, event: &Event<'_>, out: &mut Outgoing) {
                 Role::Teacher => "teacher:receive",
                 Role::Student => "student:receive",
             };
-            push(version, (CHAT, chat), (event, ""), payload, out);
+            push((CHAT, chat), (event, ""), payload);
         }
         Event::ChatReady { chat, .. } => {
             let chat: &str = chat.hyphenated().encode_lower(&mut buffer);
-            push(version, (CHAT, chat), ("chat:ready", ""), "{}", out);
+            push((CHAT, chat), ("chat:ready", ""), "{}");
         }
         Event::ChatTerminated { chat, .. } => {
             let chat: &str = chat.hyphenated().encode_lower(&mut buffer);
-            push(version, (CHAT, chat), ("chat:terminated", ""), "{}", out);
+            push((CHAT, chat), ("chat:terminated", ""), "{}");
         }
-        Event::Status(status) => push(version, (TEACHERS, ""), ("user:status", ""), &json(status), out),
-        Event::Stats(stats) => push(version, (STATS, ""), ("stats", ""), &json(stats), out),
+        Event::Status(status) => broadcast(version, TEACHERS, "user:status", &json(status), out),
+        Event::Stats(stats) => broadcast(version, STATS, "stats", &json(stats), out),
         Event::NewChat { to, chat, teacher, student } => {
             let payload = json(&NewChat {
                 id: chat.hyphenated(),
@@ -56,18 +61,30 @@ pub fn encode(version: Version, event: &Event<'_>, out: &mut Outgoing) {
             match to {
                 Role::Teacher => {
                     let event = ("new:chat:", &*escaped(teacher.text()));
-                    push(version, (TEACHERS, ""), event, &payload, out);
+                    push((TEACHERS, ""), event, &payload);
                 }
                 Role::Student => {
                     let topic = (STUDENT, &*escaped(student.text()));
-                    push(version, topic, ("new:chat", ""), &payload, out);
+                    push(topic, ("new:chat", ""), &payload);
                 }
             }
         }
     }
 }
 
-fn push(version: Version, topic: (&str, &str), event: (&str, &str), payload: &str, out: &mut Outgoing) {
+/// Writes a frame that is the same for all clients of a topic.
+fn broadcast(version: Version, topic: &str, event: &str, payload: &str, out: &mut Outgoing) {
+    write(version, NULL, (topic, ""), (event, ""), payload, out);
+}
+
+fn write(
+    version: Version,
+    join_ref: &str,
+    topic: (&str, &str),
+    event: (&str, &str),
+    payload: &str,
+    out: &mut Outgoing,
+) {
     match version {
         Version::V1 => out(&[
             "{\"topic\":\"",
@@ -80,9 +97,9 @@ fn push(version: Version, topic: (&str, &str), event: (&str, &str), payload: &st
             payload,
             ",\"ref\":null}",
         ]),
-        Version::V2 => {
-            out(&["[null,null,\"", topic.0, topic.1, "\",\"", event.0, event.1, "\",", payload, "]"])
-        }
+        Version::V2 => out(&[
+            "[", join_ref, ",null,\"", topic.0, topic.1, "\",\"", event.0, event.1, "\",", payload, "]",
+        ]),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::models::Millis;
 use crate::models::id::Role;
 
-pub use encode::encode;
+use encode::encode;
 pub use frame::Version;
 use frame::{Frame, NULL};
 use topic::{Joined, Membership, TopicName};
@@ -52,6 +52,11 @@ enum Action {
 
 /// A frame's commands (see [`Request`]), and how to answer it.
 type Plan<'a> = (Option<Command<'a>>, Command<'a>, Action);
+
+/// See [`super::Dialect::broadcast`].
+pub fn broadcast(version: Version, event: &Event<'_>, out: &mut Outgoing) {
+    encode(version, NULL, event, out);
+}
 
 impl Phoenix {
     /// A socket that has joined nothing yet.
@@ -124,7 +129,18 @@ impl Phoenix {
 
     /// See [`super::Protocol::wants`].
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.joined.iter().any(|joined| joined.membership.hears(event))
+        self.joined_for(event).is_some()
+    }
+
+    /// See [`super::Protocol::deliver`].
+    pub fn deliver(&self, event: &Event<'_>, out: &mut Outgoing) {
+        if let Some(joined) = self.joined_for(event) {
+            encode(self.version, joined.join_ref.as_deref().unwrap_or(NULL), event, out);
+        }
+    }
+
+    fn joined_for(&self, event: &Event<'_>) -> Option<&Joined> {
+        self.joined.iter().find(|joined| joined.membership.hears(event))
     }
 
     fn plan<'a>(&self, frame: &Frame<'a>) -> Result<Plan<'a>, Refusal> {

@@ -95,11 +95,8 @@ impl Deliver for Room {
         };
         self.dirty.insert(link);
         let socket = self.sockets.get_mut(&link).unwrap();
-        if socket.protocol.wants(event) {
-            let out = &mut socket.outbound;
-            socket.protocol.dialect().encode(event, &mut |parts| websocket::write_text(out, parts));
-        }
-        socket.protocol.told(event);
+        let out = &mut socket.outbound;
+        socket.protocol.deliver(event, &mut |parts| websocket::write_text(out, parts));
     }
 }
 
