@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::metrics::Metrics;
 use common::phoenix::Phoenix;
 use common::phoenix::Version::V2;
 use common::raw::{Bystander, read_response, read_to_end};
@@ -155,4 +156,19 @@ fn byte_by_byte_changes_nothing() {
         bystander.settle();
     }
     assert_eq!(statuses.map(|_| read_response(&mut stream).status), statuses);
+}
+
+/// One connection's work is split over turns, so that the others do not wait for the end of it.
+#[test]
+fn a_turn_answers_a_few_requests_of_each_connection() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect();
+    let turns = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all([turns, &health.repeat(100), turns].concat().as_bytes()).unwrap();
+    let first = Metrics::read(&read_response(&mut stream).body);
+    (0..100).for_each(|_| assert_eq!(read_response(&mut stream).status, 200));
+    let last = Metrics::read(&read_response(&mut stream).body);
+    let count = |metrics: &Metrics| metrics.get("mio_chat_loop_turns_total", &[]);
+    assert!(count(&last) - count(&first) >= 6.0, "16 in a turn are enough");
 }

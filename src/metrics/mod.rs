@@ -117,6 +117,11 @@ impl Turns {
         self.began = now;
     }
 
+    /// When this turn began.
+    pub fn began(&self) -> Duration {
+        self.began
+    }
+
     /// This many sockets are ready in this turn.
     pub fn batch(&mut self, events: usize) {
         self.events += events as u64;

@@ -7,8 +7,8 @@ use super::listeners::{self, Accepted};
 use crate::metrics::{CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
-/// Connections taken in in one turn.
-const BATCH: usize = 1024;
+/// Connections taken in in one turn: about a millisecond's worth.
+const BATCH: usize = 128;
 /// How long to wait when there is no descriptor even to refuse with.
 const RETRY: Millis = 100;
 /// How often it is logged that there is no room: a crowd outside must not fill the log.

@@ -172,9 +172,9 @@ impl Clients {
         self.slab.iter().map(move |(slot, client)| (id(slot, client), client))
     }
 
-    /// Takes the clients that wanted to be woken by now.
-    pub fn expire(&mut self, now: Millis) -> Vec<ClientId> {
-        let due = self.timers.expire(now).into_iter();
+    /// Takes the clients that wanted to be woken by now, so many at the most.
+    pub fn expire(&mut self, now: Millis, most: usize) -> Vec<ClientId> {
+        let due = self.timers.expire(now, most).into_iter();
         due.map(|slot| ClientId { slot, generation: self.slab[slot as usize].generation }).collect()
     }
 

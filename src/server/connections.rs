@@ -67,7 +67,7 @@ pub struct Connections {
     /// Those with something to write.
     dirty: VecDeque<u32>,
     /// Those that may have input which no new edge will tell of.
-    unread: Vec<ConnectionId>,
+    unread: VecDeque<ConnectionId>,
     /// Those that are closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
 }
@@ -87,7 +87,7 @@ impl Connections {
             traffic: Traffic::default(),
             ended: Tally::default(),
             dirty: VecDeque::new(),
-            unread: Vec::new(),
+            unread: VecDeque::new(),
             closed: Vec::new(),
         }
     }
@@ -226,7 +226,7 @@ impl Connections {
             }
         }
         if connection.is_unread && was_paused && !connection.is_paused() {
-            self.unread.push(ConnectionId { slot, generation: connection.generation });
+            self.unread.push_back(ConnectionId { slot, generation: connection.generation });
         }
         connection.count_memory();
         if was_blocked {
@@ -240,19 +240,22 @@ impl Connections {
         let connection = &mut self.slab[slot as usize];
         connection.is_unread = true;
         if !connection.is_paused() {
-            self.unread.push(ConnectionId { slot, generation: connection.generation });
+            self.unread.push_back(ConnectionId { slot, generation: connection.generation });
         }
     }
 
-    /// Takes the connections that are to be read without an edge.
-    pub fn take_unread(&mut self) -> Vec<u32> {
-        let unread = std::mem::take(&mut self.unread);
-        let slots = unread.into_iter().filter_map(|id| {
-            let slot = self.find(id)?;
-            // A connection may be in the list twice.
-            std::mem::take(&mut self.get_mut(slot).is_unread).then_some(slot)
-        });
-        slots.collect()
+    /// Takes the next connection that is to be read without an edge; `None` if the next in the list is not, or not
+    /// any more.
+    pub fn next_unread(&mut self) -> Option<u32> {
+        let id = self.unread.pop_front()?;
+        let slot = self.find(id)?;
+        // A connection may be in the list twice.
+        std::mem::take(&mut self.get_mut(slot).is_unread).then_some(slot)
+    }
+
+    /// How long the list of the connections is that are to be read without an edge.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
     }
 
     /// Whether any connection is to be read without an edge.
@@ -272,9 +275,9 @@ impl Connections {
         before
     }
 
-    /// Takes the connections whose time is up.
-    pub fn expire(&mut self, now: Millis) -> Vec<u32> {
-        let mut due = self.timers.expire(now);
+    /// Takes the connections whose time is up, so many at the most.
+    pub fn expire(&mut self, now: Millis, most: usize) -> Vec<u32> {
+        let mut due = self.timers.expire(now, most);
         due.retain(|&slot| match self.deadline(slot) {
             // The wait has begun anew since the timer was set, which moving it each time would cost more.
             Some(deadline) if deadline > now => {

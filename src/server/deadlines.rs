@@ -8,14 +8,17 @@ use super::connection::State;
 use crate::models::id::ClientId;
 use crate::protocols::{Outgoing, Protocol, Wake};
 
+/// Timers of each kind that are dealt with in one turn. The rest waits for the next.
+const EXPIRIES: usize = 500;
+
 impl Server {
     /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
     pub(super) fn run_timers(&mut self) {
         let heard = self.heard.until();
-        for slot in self.connections.expire(heard) {
+        for slot in self.connections.expire(heard, EXPIRIES) {
             self.time_out(slot);
         }
-        for client in self.clients.expire(heard) {
+        for client in self.clients.expire(heard, EXPIRIES) {
             self.wake(client);
         }
         let now = self.clock.now();
@@ -62,7 +65,9 @@ impl Server {
         };
         let heard = match connection {
             // We paused reading this socket until the client reads, so its silence is ours.
-            Some(connection) if connection.is_unread => client.heard.max(connection.since),
+            Some(connection) if connection.is_paused() => client.heard.max(connection.since),
+            // What it has sent waits for its turn.
+            Some(connection) if connection.is_unread => now,
             _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);

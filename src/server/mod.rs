@@ -64,6 +64,10 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
+/// How long a turn goes on with what has come, and then with what is left from earlier turns: no longer, so that
+/// everybody is written to soon. The rest waits for the next turn.
+const EVENTS_BUDGET: Duration = Duration::from_millis(4);
+const TURN_BUDGET: Duration = Duration::from_millis(6);
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
@@ -94,6 +98,8 @@ pub struct Server {
     scrape: (u64, String),
     origins: Origins,
     trusted_proxies: TrustedProxies,
+    /// What is left of the work that the connection whose input is read may cause in this turn.
+    work: u32,
     max_connections: usize,
     max_message_size: usize,
     max_backlog: usize,
@@ -138,6 +144,7 @@ impl Server {
             scrape: (0, String::new()),
             origins: options.origins.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
+            work: 0,
             max_connections,
             max_message_size: options.max_message_size,
             max_backlog: options.max_backlog,
@@ -158,10 +165,11 @@ impl Server {
         let mut events = Events::with_capacity(BATCH);
         while !self.is_done() {
             self.wait(&mut events)?;
-            self.read_unread();
+            let left = self.connections.unread_len();
             for event in &events {
                 self.dispatch(event);
             }
+            self.read_unread(left);
             self.run_timers();
             self.limit_detached();
             self.flush();
@@ -230,7 +238,7 @@ impl Server {
             return;
         }
         let connection = self.connections.get(slot);
-        if connection.is_paused() {
+        if connection.is_paused() || self.is_over(EVENTS_BUDGET) {
             self.connections.read_again(slot);
         } else if !connection.is_unread {
             // One that is has input to be dealt with first, which an end would cut off.
@@ -238,12 +246,23 @@ impl Server {
         }
     }
 
-    fn read_unread(&mut self) {
-        for slot in self.connections.take_unread() {
-            if !self.connections.get(slot).is_closed {
+    /// Goes on with the input of the first `left` connections, which is left from earlier turns. What has just come
+    /// goes first, since a client that waits for each answer has nothing left, and one that sends a flood has.
+    fn read_unread(&mut self, left: usize) {
+        for _ in 0..left {
+            if let Some(slot) = self.connections.next_unread() {
                 self.resume(slot);
             }
+            self.clock.tick();
+            if self.is_over(TURN_BUDGET) {
+                break;
+            }
         }
+    }
+
+    /// Whether this turn has taken so long already, as of the last time that the clock was read.
+    fn is_over(&self, budget: Duration) -> bool {
+        self.clock.uptime().saturating_sub(self.metrics.turns.began()) > budget
     }
 
     /// Writes to each connection that has something to be told. Cutting one off may give others

@@ -15,6 +15,10 @@ use crate::websocket::{self, Message, Read, Violation};
 /// The peer has shut its side or reset the connection without a word.
 pub(super) const PEER_GONE: &str = "peer gone";
 
+/// How many requests, frames, or messages of a batch one connection may have carried out in a turn. What is left
+/// waits for the next turn, so that one who sends much keeps nobody waiting.
+pub(super) const WORK: u32 = 16;
+
 impl Server {
     /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
     /// who talks much keeps others waiting.
@@ -80,9 +84,10 @@ impl Server {
     /// Works off whole requests and frames, and says how many bytes they took.
     fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let mut at = 0;
+        self.work = WORK;
         while at < input.len() {
             let connection = self.connections.get(slot);
-            if connection.is_paused() {
+            if connection.is_paused() || self.work == 0 {
                 self.connections.read_again(slot);
                 break;
             }
@@ -98,6 +103,7 @@ impl Server {
             if used == 0 {
                 break;
             }
+            self.work = self.work.saturating_sub(1);
             at += used;
         }
         at

@@ -74,8 +74,8 @@ impl Timers {
     }
 
     /// Takes the slots that are due, and with them those whose deadline was beyond the wheel: the owner
-    /// knows the deadline and sets it again.
-    pub fn expire(&mut self, now: Millis) -> Vec<u32> {
+    /// knows the deadline and sets it again. If more than `most` are due, the rest is due at once.
+    pub fn expire(&mut self, now: Millis, most: usize) -> Vec<u32> {
         let mut due = Vec::new();
         let now = now / TICK;
         if now < self.earliest {
@@ -85,6 +85,11 @@ impl Timers {
         let first = self.earliest.max(self.tick + 1);
         for tick in first..=now.min(first + BUCKETS as u64 - 1) {
             while self.buckets[tick as usize % BUCKETS] != NONE {
+                if due.len() == most {
+                    self.tick = self.tick.max(tick - 1);
+                    self.earliest = tick;
+                    return due;
+                }
                 let slot = self.buckets[tick as usize % BUCKETS];
                 self.cancel(slot);
                 due.push(slot);
@@ -108,7 +113,7 @@ mod tests {
     use super::*;
 
     fn expired(timers: &mut Timers, now: Millis) -> Vec<u32> {
-        let mut due = timers.expire(now);
+        let mut due = timers.expire(now, usize::MAX);
         due.sort_unstable();
         due
     }
@@ -190,5 +195,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_due_at_once_can_be_taken_in_parts() {
+        let mut timers = Timers::new(0);
+        (0..250).for_each(|slot| timers.set(slot, if slot < 200 { 1000 } else { 1500 }));
+        let mut due = Vec::new();
+        for expected in [100, 100, 50, 0] {
+            assert!(due.len() == 250 || timers.next().is_some_and(|next| next <= 2000));
+            let part = timers.expire(2000, 100);
+            assert_eq!(part.len(), expected);
+            due.extend(part);
+        }
+        due.sort_unstable();
+        assert_eq!(due, (0..250).collect::<Vec<_>>());
+        assert_eq!(timers.next(), None);
     }
 }
