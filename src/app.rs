@@ -91,6 +91,7 @@ impl App {
                 presence::claim_student(models, client, &teacher, new_id, out)
             }
             Command::OpenChat { chat, role, user } => chat::open(models, client, chat, role, &user),
+            Command::DeliverKept { chat, role } => chat::deliver_kept(models, client, chat, role, out),
             Command::AwaitChat { role, user } => presence::await_chat(models, client, role, &user),
             Command::ListenToChat { chat, role } => chat::listen(models, client, chat, role),
             Command::EnterChat { chat, role } => chat::enter(models, client, chat, role, out),

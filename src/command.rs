@@ -21,6 +21,8 @@ pub enum Command<'a> {
     ClaimStudent { teacher: UserId },
     /// A user opens a chat to hear what comes in it.
     OpenChat { chat: Uuid, role: Role, user: UserId },
+    /// What was kept for a user until it opened its chat is delivered.
+    DeliverKept { chat: Uuid, role: Role },
     /// A client wants to hear of a user's next chat.
     AwaitChat { role: Role, user: UserId },
     /// A client wants to hear what comes in a chat, for one side or for either.
@@ -40,6 +42,15 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
+    /// What follows once the client has been told that the command is carried out: messages that were kept come
+    /// behind the answer to the join that they waited for, and before all others.
+    pub fn follow_up(&self) -> Option<Command<'static>> {
+        match *self {
+            Command::OpenChat { chat, role, .. } => Some(Command::DeliverKept { chat, role }),
+            _ => None,
+        }
+    }
+
     /// The user whom the client wants to be its own from now on, if the command is about that.
     pub fn takes(&self) -> Option<(Role, &UserId)> {
         match self {
@@ -73,6 +84,8 @@ pub enum Refusal {
     /// There is no chat in progress with that id.
     UnknownChat,
     NotYourChat,
+    /// The other side has not joined the chat yet, and there is no room to keep the message until it does.
+    HistoryFull,
     AlreadyChatting,
     TooManyUsers,
     TooManyTopics,
@@ -99,6 +112,7 @@ impl Refusal {
             Refusal::NotYourUser => "user is on another connection",
             Refusal::UnknownChat => "unknown chat",
             Refusal::NotYourChat => "not your chat",
+            Refusal::HistoryFull => "the other side has not joined yet, and no more is kept for it",
             Refusal::AlreadyChatting => "already in a chat",
             Refusal::TooManyUsers => "too many users on this connection",
             Refusal::TooManyTopics => "too many topics on this connection",

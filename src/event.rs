@@ -25,8 +25,9 @@ pub enum Event<'a> {
 
 /// Where the channels put events: the server's connections in the program, a list in a test.
 pub trait Deliver {
-    /// Hands one client an event. A client that is gone is no error.
-    fn deliver(&mut self, to: ClientId, event: &Event<'_>);
+    /// Hands one client an event. A client that is gone is no error. False if the client has not joined yet what
+    /// the event belongs to: it can be handed over again when it has.
+    fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool;
 
     /// Hands several clients the same event, which may then be encoded once for all of them.
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {

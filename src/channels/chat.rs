@@ -56,7 +56,7 @@ pub fn enter(
     Ok(())
 }
 
-/// Relays a message to the other side.
+/// Relays a message to the other side, or keeps it until that side has joined.
 pub fn send(
     models: &mut ChatLifetime,
     client: ClientId,
@@ -67,11 +67,29 @@ pub fn send(
     out: &mut dyn Deliver,
 ) -> Result<(), Refusal> {
     let key = find(models, client, chat, from)?;
-    models.chats.append(key, from, now, payload);
-    trace!("chat {chat}: message of {} bytes from the {}", payload.len(), from.name());
     let to = from.other();
     let (_, recipient) = models.party(models.chats.get(key), to);
-    out.deliver(recipient, &Event::Message { to, chat, payload });
+    if out.deliver(recipient, &Event::Message { to, chat, payload }) {
+        models.chats.append(key, from, now, payload);
+    } else if !models.chats.keep(key, from, now, payload) {
+        return Err(Refusal::HistoryFull);
+    }
+    trace!("chat {chat}: message of {} bytes from the {}", payload.len(), from.name());
+    Ok(())
+}
+
+/// Delivers to a side that has joined what was kept for it.
+pub fn deliver_kept(
+    models: &mut ChatLifetime,
+    client: ClientId,
+    chat: Uuid,
+    role: Role,
+    out: &mut dyn Deliver,
+) -> Result<(), Refusal> {
+    let key = find(models, client, chat, role)?;
+    for payload in models.chats.get_mut(key).take_undelivered(role) {
+        out.deliver(client, &Event::Message { to: role, chat, payload: &payload });
+    }
     Ok(())
 }
 

@@ -44,6 +44,12 @@ impl Chat {
         self.teacher_entered && self.student_entered
     }
 
+    /// Takes what is kept for a side that had not joined its chat when it was sent, oldest first. It stays in the
+    /// history, as delivered.
+    pub fn take_undelivered(&mut self, to: Role) -> Vec<String> {
+        self.history.take_undelivered(to)
+    }
+
     /// The messages that are still kept, oldest first.
     pub fn messages(&self) -> impl Iterator<Item = Message> {
         self.history.iter()
@@ -98,12 +104,22 @@ impl ChatLog {
         chat
     }
 
-    /// Appends a message to a chat's history, dropping the oldest ones to make room.
+    /// Appends a message that was delivered to a chat's history, dropping the oldest ones to make room.
     pub fn append(&mut self, key: ChatKey, sender: Role, sent: Millis, payload: &str) {
-        self.messages += 1;
         let chat = &mut self.chats[key as usize];
+        chat.history.append(sender, sent, payload, true, self.history_limit);
         chat.message_count += 1;
-        chat.history.append(sender, sent, payload, self.history_limit);
+        self.messages += 1;
+    }
+
+    /// Keeps a message in a chat's history until it can be delivered. False, and nothing is changed, if there is
+    /// no room for it: what is undelivered is not dropped.
+    pub fn keep(&mut self, key: ChatKey, sender: Role, sent: Millis, payload: &str) -> bool {
+        let chat = &mut self.chats[key as usize];
+        let is_kept = chat.history.append(sender, sent, payload, false, self.history_limit);
+        chat.message_count += u64::from(is_kept);
+        self.messages += u64::from(is_kept);
+        is_kept
     }
 
     /// The key of the chat in progress with this id.
@@ -152,27 +168,71 @@ pub struct Message {
 #[derive(Debug, Default)]
 struct History {
     bytes: VecDeque<u8>,
+    /// How many messages of each sender are undelivered.
+    undelivered: [u32; 2],
 }
 
 impl History {
-    /// Length of the payload (4 bytes), time (8), sender (1).
+    /// Length of the payload (4 bytes), time (8), flags (1).
     const HEADER: usize = 13;
+    /// Where the flags are in the header.
+    const FLAGS: usize = 12;
+    /// The flag of the sender: set if it is the student.
+    const SENDER: u8 = 1;
+    /// The flag of a message that is undelivered.
+    const UNDELIVERED: u8 = 2;
 
-    fn append(&mut self, sender: Role, sent: Millis, payload: &str, limit: usize) {
-        let length = Self::HEADER + payload.len();
-        if length > limit {
-            // What is kept is always the end of the conversation without a gap: here, nothing.
-            self.bytes.clear();
-            return;
+    /// Appends a message if there is room, or if the oldest ones can be dropped to make room: as few as
+    /// needed, and none from the first undelivered one on. One that does not fit is not appended; if it is
+    /// delivered, all that can be dropped is dropped, so that what is left from before is only what has to be.
+    fn append(
+        &mut self,
+        sender: Role,
+        sent: Millis,
+        payload: &str,
+        is_delivered: bool,
+        limit: usize,
+    ) -> bool {
+        let excess = (self.bytes.len() + Self::HEADER + payload.len()).saturating_sub(limit);
+        let droppable = self.droppable(excess);
+        let fits = droppable >= excess;
+        if fits || is_delivered {
+            self.bytes.drain(..droppable);
         }
-        while self.bytes.len() + length > limit {
-            let oldest = self.payload_length(0);
-            self.bytes.drain(..Self::HEADER + oldest);
+        if fits {
+            self.bytes.extend((payload.len() as u32).to_le_bytes());
+            self.bytes.extend(sent.to_le_bytes());
+            self.bytes.push_back(sender as u8 | if is_delivered { 0 } else { Self::UNDELIVERED });
+            self.bytes.extend(payload.as_bytes());
+            self.undelivered[sender as usize] += u32::from(!is_delivered);
         }
-        self.bytes.extend((payload.len() as u32).to_le_bytes());
-        self.bytes.extend(sent.to_le_bytes());
-        self.bytes.push_back(sender as u8);
-        self.bytes.extend(payload.as_bytes());
+        fits
+    }
+
+    /// The length of the oldest messages that can be dropped: as few as make so many bytes, or all up to the
+    /// first that is undelivered.
+    fn droppable(&self, wanted: usize) -> usize {
+        let mut end = 0;
+        while end < wanted.min(self.bytes.len()) && self.bytes[end + Self::FLAGS] & Self::UNDELIVERED == 0 {
+            end += Self::HEADER + self.payload_length(end);
+        }
+        end
+    }
+
+    fn take_undelivered(&mut self, to: Role) -> Vec<String> {
+        let sender = to.other();
+        let mut left = std::mem::take(&mut self.undelivered[sender as usize]);
+        let mut payloads = Vec::with_capacity(left as usize);
+        let mut at = 0;
+        while left > 0 {
+            if self.bytes[at + Self::FLAGS] == sender as u8 | Self::UNDELIVERED {
+                self.bytes[at + Self::FLAGS] = sender as u8;
+                payloads.push(self.payload(at));
+                left -= 1;
+            }
+            at += Self::HEADER + self.payload_length(at);
+        }
+        payloads
     }
 
     fn iter(&self) -> impl Iterator<Item = Message> {
@@ -181,17 +241,21 @@ impl History {
             if at == self.bytes.len() {
                 return None;
             }
-            let body = at + Self::HEADER;
-            let end = body + self.payload_length(at);
-            let payload = self.bytes.range(body..end).copied().collect();
+            let is_student = self.bytes[at + Self::FLAGS] & Self::SENDER != 0;
             let message = Message {
-                sender: if self.bytes[at + 12] == 0 { Role::Teacher } else { Role::Student },
+                sender: if is_student { Role::Student } else { Role::Teacher },
                 sent: u64::from_le_bytes(self.array(at + 4)),
-                payload: String::from_utf8(payload).unwrap_or_default(),
+                payload: self.payload(at),
             };
-            at = end;
+            at += Self::HEADER + self.payload_length(at);
             Some(message)
         })
+    }
+
+    fn payload(&self, at: usize) -> String {
+        let begin = at + Self::HEADER;
+        let payload = self.bytes.range(begin..begin + self.payload_length(at)).copied().collect();
+        String::from_utf8(payload).unwrap_or_default()
     }
 
     fn payload_length(&self, at: usize) -> usize {
@@ -246,6 +310,41 @@ mod tests {
         assert_eq!(log.get(key).message_count, 100);
         log.append(key, Role::Teacher, 100, &"x".repeat(limit));
         assert_eq!(log.get(key).messages().count(), 0);
+    }
+
+    #[test]
+    fn what_is_undelivered_stays_until_it_is_taken() {
+        let (mut log, key) = log(3 * (History::HEADER + 2));
+        let payloads = |log: &ChatLog| log.get(key).messages().map(|it| it.payload).collect::<Vec<_>>();
+        log.append(key, Role::Student, 0, "a1");
+        assert!(log.keep(key, Role::Teacher, 1, "b1") && log.keep(key, Role::Teacher, 2, "b2"));
+        assert!(!log.keep(key, Role::Teacher, 3, "longer than the oldest"), "and nothing is dropped for it");
+        assert_eq!(payloads(&log), ["a1", "b1", "b2"]);
+        assert!(log.keep(key, Role::Teacher, 3, "b3"), "in place of what was delivered");
+        assert!(!log.keep(key, Role::Teacher, 4, "b4") && !log.keep(key, Role::Student, 4, "a4"));
+        log.append(key, Role::Student, 4, "a4");
+        assert_eq!(payloads(&log), ["b1", "b2", "b3"]);
+        assert_eq!((log.get(key).message_count, log.messages()), (5, 5), "what was refused does not count");
+
+        assert!(log.get_mut(key).take_undelivered(Role::Teacher).is_empty());
+        assert_eq!(log.get_mut(key).take_undelivered(Role::Student), ["b1", "b2", "b3"]);
+        assert!(log.get_mut(key).take_undelivered(Role::Student).is_empty());
+        assert_eq!(payloads(&log), ["b1", "b2", "b3"]);
+        assert!(log.keep(key, Role::Student, 5, "a5"));
+        log.append(key, Role::Teacher, 6, "b6");
+        assert_eq!(payloads(&log), ["b3", "a5", "b6"]);
+        assert_eq!(log.get_mut(key).take_undelivered(Role::Teacher), ["a5"]);
+        let kept: Vec<_> = log.get(key).messages().map(|message| message.sender).collect();
+        assert_eq!(kept, [Role::Teacher, Role::Student, Role::Teacher]);
+    }
+
+    #[test]
+    fn a_message_of_the_limit_is_kept_and_one_beyond_is_not() {
+        let limit = 100;
+        let (mut log, key) = log(limit);
+        assert!(!log.keep(key, Role::Teacher, 0, &"x".repeat(limit - History::HEADER + 1)));
+        assert!(log.keep(key, Role::Teacher, 0, &"x".repeat(limit - History::HEADER)));
+        assert!(!log.keep(key, Role::Teacher, 0, ""));
     }
 
     #[test]

@@ -157,20 +157,24 @@ impl Protocol {
         self.wants(event).then(|| self.dialect())
     }
 
-    /// Writes an event to this client if it has subscribed to what the event belongs to.
-    pub fn deliver(&mut self, event: &Event<'_>, out: &mut Outgoing) {
+    /// Writes an event to this client if it has subscribed to what the event belongs to. False if the client has
+    /// not joined that and can still do so, which only Phoenix has: in Socket.IO there is nothing to join, and
+    /// in Bayeux a subscription is to what is published after it.
+    pub fn deliver(&mut self, event: &Event<'_>, out: &mut Outgoing) -> bool {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.deliver(event, out),
             Protocol::SocketIo(socket_io) => {
                 if socket_io.wants(event) {
                     socket_io::encode(event, out);
                 }
+                true
             }
             Protocol::Bayeux(bayeux) => {
                 if bayeux.wants(event) {
                     bayeux::encode(event, out);
                 }
                 bayeux.told(event);
+                true
             }
         }
     }

@@ -196,8 +196,9 @@ pub struct Outbox<'a> {
 }
 
 impl Deliver for Outbox<'_> {
-    fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
-        self.clients.speak(to, self.connections, |protocol, out| protocol.deliver(event, out));
+    fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool {
+        let deliver = |protocol: &mut Protocol, out: &mut Outgoing| protocol.deliver(event, out);
+        self.clients.speak(to, self.connections, deliver).unwrap_or(true)
     }
 
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {

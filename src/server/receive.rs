@@ -172,10 +172,15 @@ impl Server {
         let decode = |protocol: &mut Protocol, out: &mut Outgoing| protocol.decode(text, out);
         match self.clients.speak(client, &mut self.connections, decode) {
             Some(Decoded::Request(request)) => {
+                let follow_up = request.command.follow_up();
                 let (ticket, result) = self.carry_out(client, request);
                 let answer =
                     |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(ticket, result, out);
                 self.clients.speak(client, &mut self.connections, answer);
+                if let Some(command) = follow_up.filter(|_| result.is_ok()) {
+                    // It is not refused: the client was let into the chat just now.
+                    let _ = self.handle(client, command);
+                }
             }
             Some(decoded) => self.decoded(client, decoded),
             None => {}
@@ -191,8 +196,7 @@ impl Server {
         let mut commands = request.first.into_iter().chain([request.command]);
         let result = commands.try_for_each(|command| {
             self.make_way(client, &command);
-            let Server { connections, clients, app, clock, .. } = self;
-            app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
+            self.handle(client, command)
         });
         if let Err(refusal) = result {
             self.note(client, refusal);
@@ -201,6 +205,11 @@ impl Server {
             self.update_detached(client);
         }
         (request.ticket, result)
+    }
+
+    fn handle(&mut self, client: ClientId, command: Command<'_>) -> Result<(), Refusal> {
+        let Server { connections, clients, app, clock, .. } = self;
+        app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
     }
 
     /// An id belongs to one live connection at a time. A client that outlives its connection keeps its users

@@ -24,13 +24,26 @@ pub struct CheckedApp {
 /// Hands events on, and keeps what was told to whom.
 struct Witness<'a> {
     told: Events,
+    /// Whether a message was not, since its recipient has not joined.
+    is_undelivered: bool,
     out: &'a mut dyn Deliver,
 }
 
 impl Deliver for Witness<'_> {
-    fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
-        self.told.push((to, event.into()));
-        self.out.deliver(to, event);
+    fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool {
+        let is_delivered = self.out.deliver(to, event);
+        if is_delivered || !matches!(event, Event::Message { .. }) {
+            self.told.push((to, event.into()));
+        } else {
+            self.is_undelivered = true;
+        }
+        is_delivered
+    }
+}
+
+impl<'a> Witness<'a> {
+    fn new(out: &'a mut dyn Deliver) -> Witness<'a> {
+        Witness { told: Events::new(), is_undelivered: false, out }
     }
 }
 
@@ -38,7 +51,7 @@ impl CheckedApp {
     pub fn new(seed: u64, limits: Limits) -> CheckedApp {
         let mut ids = Rng::with_seed(seed);
         let students_per_teacher = limits.students_per_teacher;
-        let model = Model::new(students_per_teacher, ids.clone());
+        let model = Model::new(limits, ids.clone());
         let app = App::new(limits, move || Uuid::from_u128(ids.u128(..)));
         CheckedApp { app, model, students_per_teacher }
     }
@@ -52,11 +65,15 @@ impl CheckedApp {
         out: &mut dyn Deliver,
     ) -> Result<(), Refusal> {
         let what = command.clone();
-        let (expected, events) = self.model.handle(client, &command);
-        let mut witness = Witness { told: Events::new(), out };
+        let mut witness = Witness::new(out);
         let result = self.app.handle(client, command, now, &mut witness);
+        let (expected, events) = self.model.handle(client, &what, witness.is_undelivered);
         assert_eq!(result, expected, "{what:?} by {client:?}");
-        assert_same(witness.told, events);
+        if let Command::DeliverKept { .. } = what {
+            assert_eq!(witness.told, events, "in the order in which they were sent");
+        } else {
+            assert_same(witness.told, events);
+        }
         self.check_counts();
         result
     }
@@ -64,7 +81,7 @@ impl CheckedApp {
     /// See [`App::gone`].
     pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
         let expected = self.model.gone(client);
-        let mut witness = Witness { told: Events::new(), out };
+        let mut witness = Witness::new(out);
         self.app.gone(client, now, &mut witness);
         assert_same(witness.told, expected);
         assert!(self.app.clients().members(client).is_empty(), "a client that is gone holds nobody");
@@ -78,7 +95,7 @@ impl CheckedApp {
 
     /// See [`App::wake`].
     pub fn wake(&mut self, now: Millis, out: &mut dyn Deliver) {
-        let mut witness = Witness { told: Events::new(), out };
+        let mut witness = Witness::new(out);
         self.app.wake(now, &mut witness);
         let told: HashSet<_> = witness.told.iter().map(|(client, _)| *client).collect();
         assert_eq!(told.len(), witness.told.len(), "one status for a client, however many teachers it has");
@@ -114,6 +131,9 @@ impl CheckedApp {
             assert_eq!(models.teachers.get(chat.teacher).chats[chat.seat as usize], key);
             assert_eq!(models.students.get(chat.student).state(), StudentState::Chatting(key));
             assert_eq!(chat.message_count, self.model.chats[&chat.id].sent);
+            let kept = self.model.chats[&chat.id].history.iter().map(|kept| (kept.sender, &*kept.payload));
+            let messages: Vec<_> = chat.messages().collect();
+            assert!(messages.iter().map(|message| (message.sender, &*message.payload)).eq(kept));
             for role in [Role::Teacher, Role::Student] {
                 assert_eq!(models.party(chat, role).0.text(), self.model.chats[&chat.id].party(role));
             }
@@ -145,8 +165,8 @@ impl CheckedApp {
     }
 }
 
-/// The same was told to the same, in whichever order: no command has two things to tell one client of
-/// which one would have to come first.
+/// The same was told to the same, in whichever order: no command but the one that delivers what was kept has two
+/// things to tell one client of which one would have to come first.
 fn assert_same(told: Events, mut expected: Events) {
     for event in &told {
         let found = expected.iter().position(|expected| expected == event);

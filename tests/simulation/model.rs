@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fastrand::Rng;
+use mio_chat_server::app::Limits;
 use mio_chat_server::command::{Command, Refusal};
 use mio_chat_server::event::Event;
 use mio_chat_server::models::id::{ClientId, Role, UserId};
@@ -49,11 +50,44 @@ pub struct Chat {
     pub teacher: String,
     pub student: String,
     pub sent: u64,
+    pub history: Vec<Kept>,
     /// The teacher, the student.
     entered: [bool; 2],
 }
 
+/// A message that is kept.
+#[derive(Clone)]
+pub struct Kept {
+    pub sender: Role,
+    pub payload: String,
+    is_delivered: bool,
+}
+
+impl Kept {
+    /// The bytes that it takes: 13 beside the payload.
+    fn size(&self) -> usize {
+        13 + self.payload.len()
+    }
+}
+
 impl Chat {
+    /// Keeps a message, if the oldest ones leave room that are delivered and older than any that is not.
+    fn keep(&mut self, message: Kept, limit: usize) -> bool {
+        let older = self.history.iter().take_while(|kept| kept.is_delivered).count();
+        for dropped in 0..=older {
+            let left = &self.history[dropped..];
+            if left.iter().map(Kept::size).sum::<usize>() + message.size() <= limit {
+                self.history.drain(..dropped);
+                self.history.push(message);
+                return true;
+            }
+        }
+        if message.is_delivered {
+            self.history.drain(..older);
+        }
+        false
+    }
+
     pub fn party(&self, role: Role) -> &str {
         if role == Role::Teacher { &self.teacher } else { &self.student }
     }
@@ -66,34 +100,40 @@ pub struct Model {
     pub queue: VecDeque<String>,
     pub chats: BTreeMap<Uuid, Chat>,
     pub finished: u64,
-    students_per_teacher: usize,
+    limits: Limits,
     ids: Rng,
 }
 
 impl Model {
     /// An empty house, whose chats get the ids that this generator gives.
-    pub fn new(students_per_teacher: usize, ids: Rng) -> Model {
+    pub fn new(limits: Limits, ids: Rng) -> Model {
         Model {
             holders: BTreeMap::new(),
             ready: BTreeSet::new(),
             queue: VecDeque::new(),
             chats: BTreeMap::new(),
             finished: 0,
-            students_per_teacher,
+            limits,
             ids,
         }
     }
 
-    /// What a command has to come to.
-    pub fn handle(&mut self, client: ClientId, command: &Command<'_>) -> (Result<(), Refusal>, Events) {
+    /// What a command has to come to, which may be a message whose recipient has not joined.
+    pub fn handle(
+        &mut self,
+        client: ClientId,
+        command: &Command<'_>,
+        is_undelivered: bool,
+    ) -> (Result<(), Refusal>, Events) {
         let mut events = Events::new();
-        (self.carry_out(client, command, &mut events), events)
+        (self.carry_out(client, command, is_undelivered, &mut events), events)
     }
 
     fn carry_out(
         &mut self,
         client: ClientId,
         command: &Command<'_>,
+        is_undelivered: bool,
         events: &mut Events,
     ) -> Result<(), Refusal> {
         match command {
@@ -123,9 +163,26 @@ impl Model {
             Command::Send { chat, from, payload } => {
                 self.check_party(client, *chat, *from)?;
                 let to = from.other();
-                self.chats.get_mut(chat).unwrap().sent += 1;
-                let told = Told::Message { chat: *chat, to, payload: (*payload).into() };
-                events.push((self.holder(*chat, to), told));
+                let (limit, payload) = (self.limits.chat_history, (*payload).to_owned());
+                let this = self.chats.get_mut(chat).unwrap();
+                let kept = Kept { sender: *from, payload: payload.clone(), is_delivered: !is_undelivered };
+                if !this.keep(kept, limit) && is_undelivered {
+                    return Err(Refusal::HistoryFull);
+                }
+                this.sent += 1;
+                if !is_undelivered {
+                    events.push((self.holder(*chat, to), Told::Message { chat: *chat, to, payload }));
+                }
+            }
+            Command::DeliverKept { chat, role } => {
+                self.check_party(client, *chat, *role)?;
+                for kept in &mut self.chats.get_mut(chat).unwrap().history {
+                    if !kept.is_delivered && kept.sender != *role {
+                        kept.is_delivered = true;
+                        let payload = kept.payload.clone();
+                        events.push((client, Told::Message { chat: *chat, to: *role, payload }));
+                    }
+                }
             }
             Command::Terminate { chat, by } => {
                 self.check_party(client, *chat, *by)?;
@@ -149,6 +206,11 @@ impl Model {
             self.leave(&name, &mut events);
         }
         events
+    }
+
+    /// How many messages of a chat wait for their recipient to join.
+    pub fn undelivered(&self, chat: Uuid) -> usize {
+        self.chats[&chat].history.iter().filter(|kept| !kept.is_delivered).count()
     }
 
     /// The client that holds one side of a chat.
@@ -179,7 +241,7 @@ impl Model {
         self.check_own(client, Role::Teacher, user)?;
         let teacher = user.text().to_owned();
         let chats = self.chats.values().filter(|chat| chat.teacher == teacher).count();
-        if chats >= self.students_per_teacher {
+        if chats >= self.limits.students_per_teacher {
             return Ok(());
         }
         let Some(student) = self.queue.pop_front() else {
@@ -187,7 +249,7 @@ impl Model {
         };
         let chat = Uuid::from_u128(self.ids.u128(..));
         let told = Told::NewChat { chat, teacher: teacher.clone(), student: student.clone() };
-        self.chats.insert(chat, Chat { teacher, student, sent: 0, entered: [false; 2] });
+        self.chats.insert(chat, Chat { teacher, student, sent: 0, history: Vec::new(), entered: [false; 2] });
         self.tell_both(chat, told, events);
         Ok(())
     }

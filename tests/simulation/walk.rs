@@ -1,8 +1,10 @@
 //! Thousands of random commands by many users, most of which make sense.
 
+use std::collections::HashSet;
+
 use fastrand::Rng;
 use mio_chat_server::app::Limits;
-use mio_chat_server::command::Command;
+use mio_chat_server::command::{Command, Refusal};
 use mio_chat_server::event::{Deliver, Event};
 use mio_chat_server::models::id::{ClientId, Role, UserId};
 use uuid::Uuid;
@@ -12,13 +14,21 @@ use super::model::name;
 
 const USERS: u64 = 30;
 const CLIENTS: u32 = 25;
-const LIMITS: Limits = Limits { students_per_teacher: 3, status_interval: 50, chat_history: 256 };
+const LIMITS: Limits = Limits { students_per_teacher: 3, status_interval: 50, chat_history: 100 };
 
-/// Nobody listens: the app's witness has heard it all.
-struct Nobody;
+/// Nobody listens: the app's witness has heard it all. A message is for those who have joined.
+#[derive(Default)]
+struct Nobody {
+    joined: HashSet<(Uuid, Role)>,
+}
 
 impl Deliver for Nobody {
-    fn deliver(&mut self, _: ClientId, _: &Event<'_>) {}
+    fn deliver(&mut self, _: ClientId, event: &Event<'_>) -> bool {
+        match *event {
+            Event::Message { chat, to, .. } => self.joined.contains(&(chat, to)),
+            _ => true,
+        }
+    }
 }
 
 struct Walk {
@@ -29,7 +39,11 @@ struct Walk {
     now: u64,
     /// Chats of late, to try what must not work any more.
     known: Vec<Uuid>,
+    nobody: Nobody,
     refused: u64,
+    /// Messages that came when their recipient joined, and those for which there was no room until then.
+    kept: u64,
+    not_kept: u64,
 }
 
 impl Walk {
@@ -37,7 +51,18 @@ impl Walk {
         let clients = (0..CLIENTS).map(|slot| ClientId { slot, generation: 0 }).collect();
         let random = Rng::with_seed(seed);
         let app = CheckedApp::new(seed ^ 1, LIMITS);
-        Walk { app, random, clients, generation: 0, now: 1000, known: Vec::new(), refused: 0 }
+        Walk {
+            app,
+            random,
+            clients,
+            generation: 0,
+            now: 1000,
+            known: Vec::new(),
+            nobody: Nobody::default(),
+            refused: 0,
+            kept: 0,
+            not_kept: 0,
+        }
     }
 
     fn step(&mut self) {
@@ -47,7 +72,7 @@ impl Walk {
             2..=50 => self.chat_command(),
             _ => self.presence_command(),
         }
-        self.app.wake(self.now, &mut Nobody);
+        self.app.wake(self.now, &mut self.nobody);
         self.app.check_links(&self.clients);
     }
 
@@ -57,7 +82,7 @@ impl Walk {
         let gone = self.clients[index];
         self.generation += 1;
         self.clients[index] = ClientId { slot: gone.slot, generation: self.generation };
-        self.app.gone(gone, self.now, &mut Nobody);
+        self.app.gone(gone, self.now, &mut self.nobody);
     }
 
     fn presence_command(&mut self) {
@@ -106,8 +131,18 @@ impl Walk {
     }
 
     fn handle(&mut self, client: ClientId, command: Command<'_>) {
-        let result = self.app.handle(client, command, self.now, &mut Nobody);
+        let follow_up = command.follow_up();
+        let result = self.app.handle(client, command, self.now, &mut self.nobody);
         self.refused += u64::from(result.is_err());
+        self.not_kept += u64::from(result == Err(Refusal::HistoryFull));
+        if let Some(command) = follow_up.filter(|_| result.is_ok())
+            && let Command::DeliverKept { chat, role } = command
+        {
+            self.nobody.joined.insert((chat, role));
+            let before = self.app.model.undelivered(chat);
+            self.app.handle(client, command, self.now, &mut self.nobody).unwrap();
+            self.kept += (before - self.app.model.undelivered(chat)) as u64;
+        }
     }
 }
 
@@ -120,9 +155,12 @@ pub fn run(seed: u64, steps: u64) {
     }
     let (finished, refused) = (walk.app.model.finished, walk.refused);
     println!("{steps} steps: {finished} chats finished, {refused} commands refused");
+    let (kept, not_kept) = (walk.kept, walk.not_kept);
+    println!("{kept} messages came with a join, {not_kept} had no room until then");
+    assert!(kept.min(not_kept) > steps / 500, "{kept} kept, {not_kept} not");
     assert!(finished > steps / 200 && refused > 0, "the walk went nowhere: {finished}, {refused}");
     while let Some(client) = walk.clients.pop() {
-        walk.app.gone(client, walk.now, &mut Nobody);
+        walk.app.gone(client, walk.now, &mut walk.nobody);
     }
     walk.app.check_empty();
 }

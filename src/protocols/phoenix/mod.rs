@@ -133,10 +133,12 @@ impl Phoenix {
     }
 
     /// See [`super::Protocol::deliver`].
-    pub fn deliver(&self, event: &Event<'_>, out: &mut Outgoing) {
-        if let Some(joined) = self.joined_for(event) {
-            encode(self.version, joined.join_ref.as_deref().unwrap_or(NULL), event, out);
-        }
+    pub fn deliver(&self, event: &Event<'_>, out: &mut Outgoing) -> bool {
+        let Some(joined) = self.joined_for(event) else {
+            return false;
+        };
+        encode(self.version, joined.join_ref.as_deref().unwrap_or(NULL), event, out);
+        true
     }
 
     fn joined_for(&self, event: &Event<'_>) -> Option<&Joined> {

@@ -77,7 +77,7 @@ pub struct House {
 }
 
 impl Deliver for Room {
-    fn deliver(&mut self, to: ClientId, event: &Event<'_>) {
+    fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool {
         let link = self.links.get(&to).copied();
         match (event, link) {
             (Event::NewChat { to: Role::Teacher, chat, .. }, Some(link)) => {
@@ -91,12 +91,12 @@ impl Deliver for Room {
             _ => {}
         }
         let Some(link) = link else {
-            return;
+            return true;
         };
         self.dirty.insert(link);
         let socket = self.sockets.get_mut(&link).unwrap();
         let out = &mut socket.outbound;
-        socket.protocol.deliver(event, &mut |parts| websocket::write_text(out, parts));
+        socket.protocol.deliver(event, &mut |parts| websocket::write_text(out, parts))
     }
 }
 
@@ -200,6 +200,7 @@ impl House {
         let mut speak = |parts: &[&str]| websocket::write_text(out, parts);
         match socket.protocol.decode(text, &mut speak) {
             Decoded::Request(request) => {
+                let follow_up = request.command.follow_up();
                 let mut commands = request.first.into_iter().chain([request.command]);
                 let result = commands.try_for_each(|command| app.handle(client, command, *now, room));
                 self.refusals += u64::from(result.is_err());
@@ -207,6 +208,9 @@ impl House {
                 let out = &mut socket.outbound;
                 let mut speak = |parts: &[&str]| websocket::write_text(out, parts);
                 socket.protocol.answer(request.ticket, result, &mut speak);
+                if let Some(command) = follow_up.filter(|_| result.is_ok()) {
+                    app.handle(client, command, *now, room).unwrap();
+                }
             }
             decoded => self.decoded(link, decoded),
         }
