@@ -51,12 +51,11 @@ impl Command<'_> {
         }
     }
 
-    /// The user whom the client wants to be its own from now on, if the command is about that.
-    pub fn takes(&self) -> Option<(Role, &UserId)> {
+    /// The user whom the command brings on line.
+    pub fn connects(&self) -> Option<(Role, &UserId)> {
         match self {
             Command::ConnectTeacher { user } => Some((Role::Teacher, user)),
             Command::ConnectStudent { user } => Some((Role::Student, user)),
-            Command::AwaitChat { role, user } => Some((*role, user)),
             _ => None,
         }
     }

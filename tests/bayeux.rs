@@ -249,7 +249,11 @@ fn a_disconnect_ends_the_chat() {
     let mut socket = Socket::bound(&server, &student);
     socket.settle();
     socket.send(json!([{"channel": "/meta/disconnect", "clientId": student}]));
-    assert_eq!(socket.next()[0]["successful"], true);
+    // The connect that was held is answered too.
+    for channel in ["/meta/connect", "/meta/disconnect"] {
+        let reply = socket.next();
+        assert_eq!((&reply[0]["channel"], &reply[0]["successful"]), (&json!(channel), &json!(true)));
+    }
     socket.expect_close(CloseCode::Normal);
     let mut message = subscribe(&student, &format!("{chat}/student/receive"));
     message["channel"] = json!("/meta/unsubscribe");
@@ -276,19 +280,61 @@ fn a_mailbox_that_overflows_ends_its_client() {
     assert_eq!(replies[1], json!({"channel": format!("{chat}/teacher/terminated"), "data": {}}));
 }
 
+/// A client that has connected, and is between two requests.
+fn connected(server: &Server) -> String {
+    let client = handshake(server);
+    assert_eq!(post(server, json!([connect_now(&client)]))[0]["successful"], true);
+    client
+}
+
 #[test]
-fn a_lost_client_makes_way_and_a_connected_one_does_not() {
+fn an_absent_client_yields_its_user_to_one_that_connects_with_it_and_to_nobody_else() {
     let server = Server::start(&[]);
-    let first = user(&server, "teacher", 1);
-    let mut socket = Socket::bound(&server, &first);
+    let in_use = "400:/presence/teacher/connect:id is in use";
+    let connect = |client: &str, id: u32| publish(client, "/presence/teacher/connect", json!({"userId": id}));
+    // One owner's socket is lost, the other has never connected.
+    let lost = user(&server, "teacher", 1);
+    let mut socket = Socket::bound(&server, &lost);
     socket.settle();
-    let second = handshake(&server);
-    let connect = publish(&second, "/presence/teacher/connect", json!({"userId": 1}));
-    assert_eq!(error(&server, connect.clone()), "400:/presence/teacher/connect:id is in use");
+    let stranger = connected(&server);
+    assert_eq!(error(&server, connect(&stranger, 1)), in_use, "the owner is connected");
     socket.0.close(None).unwrap();
     assert!(socket.0.read().is_ok_and(|message| message.is_close()));
-    assert_eq!(server.snapshot()["teachers"]["total"], 1, "a lost client keeps its users");
-    ok(&server, connect);
-    assert_eq!(server.snapshot()["teachers"]["total"], 1);
-    assert_eq!(error(&server, connect_now(&first)), format!("401:{first}:Unknown client"));
+    let fresh = user(&server, "teacher", 2);
+    for (id, owner) in [(1, &lost), (2, &fresh)] {
+        // Neither to a subscription, nor to a client that has not connected itself.
+        ok(&server, subscribe(&stranger, &format!("/presence/new_chat/teacher/{id}")));
+        error(&server, subscribe(&stranger, &format!("/presence/new_chat/teacher/{id}/x")));
+        let unconnected = handshake(&server);
+        ok(&server, subscribe(&unconnected, &format!("/presence/new_chat/teacher/{id}")));
+        assert_eq!(error(&server, connect(&unconnected, id)), in_use);
+        ok(&server, subscribe(owner, "/presence/status"));
+        ok(&server, connect(&stranger, id));
+        assert_eq!(error(&server, connect_now(owner)), format!("401:{owner}:Unknown client"));
+    }
+    assert_eq!(server.snapshot()["teachers"]["total"], 2);
+}
+
+#[test]
+fn a_client_that_comes_back_takes_its_user_over_in_the_batch_of_its_first_connect() {
+    let server = Server::start(&[]);
+    user(&server, "student", 1);
+    let back = handshake(&server);
+    let replies = post(
+        &server,
+        json!([publish(&back, "/presence/student/connect", json!({"userId": 1})), connect_now(&back)]),
+    );
+    assert!(replies.as_array().unwrap().iter().all(|reply| reply["successful"] == true), "{replies}");
+}
+
+#[test]
+fn nobody_hears_of_the_chats_of_a_user_that_another_client_has() {
+    let server = Server::start(&[]);
+    let stranger = connected(&server);
+    let teacher = user(&server, "teacher", 1);
+    ok(&server, subscribe(&stranger, "/presence/new_chat/teacher/1"));
+    user(&server, "student", 2);
+    ok(&server, publish(&teacher, "/presence/claim_student", json!({"teacherId": 1})));
+    assert_eq!(post(&server, json!([connect_now(&stranger)])).as_array().map(Vec::len), Some(1));
+    assert_eq!(post(&server, json!([connect_now(&teacher)])).as_array().map(Vec::len), Some(2));
 }

@@ -133,6 +133,14 @@ impl Protocol {
         }
     }
 
+    /// Bytes of what the protocol itself keeps until it can be sent.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Protocol::Bayeux(bayeux) => bayeux.held_bytes().unwrap_or_default(),
+            Protocol::Phoenix(_) | Protocol::SocketIo(_) => 0,
+        }
+    }
+
     /// The last message to a polling client whose session ends for this reason, if there is one. As in
     /// engine.io, a client that has closed its session itself is only to have its poll answered.
     pub fn farewell(&self, code: CloseCode) -> Option<&'static str> {

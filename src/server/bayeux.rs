@@ -2,6 +2,7 @@
 //! the other.
 
 use super::Server;
+use super::batch::{Batch, Hold};
 use super::clients::Link;
 use super::connection::{AnswerForm, BodyForm, State};
 use super::connections::ConnectionId;
@@ -9,9 +10,8 @@ use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
-use crate::models::Millis;
 use crate::models::id::ClientId;
-use crate::protocols::bayeux::{self, Bayeux, Message};
+use crate::protocols::bayeux::{self, BatchError, Bayeux, Message};
 use crate::protocols::{Decoded, Protocol};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -22,32 +22,6 @@ const DEFAULT_CALLBACK: &str = "jsonpcallback";
 /// What a page of another origin may send.
 const METHODS: &str = "POST, GET";
 const HEADERS: &str = "Accept, Authorization, Content-Type, Pragma, X-Requested-With";
-
-/// What became of a batch.
-#[derive(Default)]
-struct Batch {
-    replies: Vec<String>,
-    /// It had a handshake, which may open a session. One request must not open many.
-    has_handshake: bool,
-    /// The connect that is to be held. All replies wait with it.
-    hold: Option<Hold>,
-    /// A client has said good-bye: the socket is closed behind the replies.
-    is_farewell: bool,
-}
-
-/// A connect that is to be held.
-struct Hold {
-    client: ClientId,
-    /// Which of the batch's replies is that to the connect.
-    reply: usize,
-    deadline: Millis,
-}
-
-impl Batch {
-    fn body(&self) -> String {
-        format!("[{}]", self.replies.join(","))
-    }
-}
 
 impl Server {
     /// Answers a request under `/faye`; `None` if it is held or has become a WebSocket.
@@ -64,23 +38,22 @@ impl Server {
         {
             return Some(response);
         }
-        let Some((messages, form)) = read_batch(request) else {
+        let Some((text, form)) = read_batch(request) else {
             return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
         };
-        if messages.len() > self.max_message_size {
+        if text.len() > self.max_message_size {
             return Some(Response::error(Status::BODY_TOO_LARGE, "message too big"));
         }
-        let Some(messages) = Message::parse_batch(&messages) else {
-            return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
+        let messages = match Message::parse_batch(&text) {
+            Ok(messages) => messages,
+            Err(BatchError::Malformed) => return Some(Response::error(Status::BAD_REQUEST, "Bad request")),
+            Err(error @ BatchError::TooLong) => {
+                self.bad_input(error.reason());
+                return Some(Response::error(Status::BAD_REQUEST, error.reason()));
+            }
         };
         let peer = Peer::of(self.client_address(slot, request));
-        let batch = self.batch(None, peer, messages);
-        let Some(hold) = batch.hold else {
-            return Some(form.response(batch.body()));
-        };
-        let client = hold.client;
-        self.hold(hold, batch.replies);
-        self.park(slot, client, form);
+        self.begin_batch(slot, Batch::new(peer, Some(form)), &text, messages);
         None
     }
 
@@ -95,36 +68,38 @@ impl Server {
         None
     }
 
-    /// A batch over a WebSocket. What does not parse is passed over.
+    /// A batch over a WebSocket. What does not parse is passed over, as by Faye.
     pub(super) fn bayeux_frame(&mut self, slot: u32, text: &str) {
-        let Some(messages) = Message::parse_batch(text) else {
-            return self.bad_input("not a Bayeux batch");
+        let messages = match Message::parse_batch(text) {
+            Ok(messages) => messages,
+            Err(error @ BatchError::Malformed) => return self.bad_input(error.reason()),
+            Err(error @ BatchError::TooLong) => return self.fail(slot, CloseCode::Size, error.reason()),
         };
         let peer = Peer::of(self.connections.get(slot).address);
-        let batch = self.batch(Some(slot), peer, messages);
-        match batch.hold {
-            Some(hold) => self.hold(hold, batch.replies),
-            None => websocket::write_text(self.connections.frame(slot), &[&batch.body()]),
-        }
-        if batch.is_farewell {
-            self.fail(slot, CloseCode::Normal, "");
+        self.begin_batch(slot, Batch::new(peer, None), text, messages);
+    }
+
+    /// Carries out one message of a batch.
+    pub(super) fn bayeux_message(&mut self, slot: u32, message: Message<'_>, batch: &mut Batch) {
+        match message.channel() {
+            "/meta/handshake" => self.handshake(&message, batch),
+            "/meta/connect" => self.connect(batch.socket(slot), &message, batch),
+            _ => self.client_message(message, batch),
         }
     }
 
-    /// Works off the messages of a batch that came over this socket, or over HTTP.
-    fn batch(&mut self, socket: Option<u32>, peer: Peer, messages: Vec<Message<'_>>) -> Batch {
-        let mut batch = Batch::default();
-        for message in messages {
-            match message.channel() {
-                "/meta/handshake" => self.handshake(&message, peer, &mut batch),
-                "/meta/connect" => self.connect(socket, &message, &mut batch),
-                _ => self.bayeux_message(message, &mut batch),
+    /// A client counts as connected from the batch on that has its first connect, in whatever order: clients send
+    /// what was queued along with it.
+    pub(super) fn note_connects(&mut self, messages: &[Message<'_>]) {
+        let connects = messages.iter().filter(|message| message.channel() == "/meta/connect");
+        for client in connects.filter_map(|message| self.bayeux_client(message)).collect::<Vec<_>>() {
+            if let Some(mailbox) = self.clients.mailbox(client) {
+                mailbox.first_request_due = None;
             }
         }
-        batch
     }
 
-    fn handshake(&mut self, message: &Message<'_>, peer: Peer, batch: &mut Batch) {
+    fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
         let is_first = !std::mem::replace(&mut batch.has_handshake, true);
         let (id, reply) = bayeux::handshake(message, is_first);
         batch.replies.push(reply);
@@ -132,7 +107,7 @@ impl Server {
             return self.bad_input("Bayeux handshake");
         };
         let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
-        let client = self.open_detached(protocol, peer);
+        let client = self.open_detached(protocol, batch.peer);
         self.client_ids.insert(id.into(), client);
     }
 
@@ -173,7 +148,7 @@ impl Server {
         }
     }
 
-    fn bayeux_message(&mut self, message: Message<'_>, batch: &mut Batch) {
+    fn client_message(&mut self, message: Message<'_>, batch: &mut Batch) {
         let Some(client) = self.bayeux_client(&message) else {
             self.bad_input("unknown Bayeux client");
             return batch.replies.push(bayeux::unknown(&message));
@@ -190,7 +165,7 @@ impl Server {
                 }
             }
             Decoded::Close(..) => {
-                batch.is_farewell = true;
+                batch.has_disconnect = true;
                 self.dismiss(client, CloseCode::Normal);
                 self.users_gone(client);
             }
@@ -222,10 +197,11 @@ impl Server {
         }
     }
 
-    fn hold(&mut self, hold: Hold, replies: Vec<String>) {
+    /// Keeps a batch's replies until its connect is answered.
+    pub(super) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
         if let Some(bayeux) = self.clients.bayeux(client) {
-            bayeux.hold(replies, reply, deadline);
+            bayeux.hold(replies, reply, deadline, self.memory.share());
             self.clients.wake_at(client, deadline);
         }
     }
@@ -240,6 +216,16 @@ impl Server {
     fn write_to(&mut self, id: ConnectionId, body: &str) {
         if let Some(slot) = self.connections.find(id) {
             websocket::write_text(self.connections.frame(slot), &[body]);
+        }
+    }
+
+    /// Answers the connect that is held for a client on its WebSocket, if one is.
+    pub(super) fn answer_held_on_socket(&mut self, client: ClientId) {
+        let Some(state) = self.clients.get(client) else {
+            return;
+        };
+        if matches!(state.link, Link::Socket(_)) && state.protocol.held_bytes() > 0 {
+            self.answer_held(client);
         }
     }
 

@@ -41,6 +41,17 @@ pub struct Client {
     pub detached: Option<Rank>,
 }
 
+impl Client {
+    /// Whether it cannot be reached now, and may never be again: its connection was lost, or it has not polled or
+    /// connected yet. A client between two polls is not absent.
+    pub fn is_absent(&self) -> bool {
+        match &self.link {
+            Link::Polling(mailbox) => mailbox.is_lost || mailbox.first_request_due.is_some(),
+            Link::Socket(_) => false,
+        }
+    }
+}
+
 /// All clients.
 #[derive(Debug)]
 pub struct Clients {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Shutdown};
 
 use mio::net::TcpStream;
 
+use super::batch::PendingBatch;
 use crate::http::response::{Response, Status};
 use crate::memory::Share;
 use crate::metrics::Traffic;
@@ -98,9 +99,11 @@ pub struct Connection {
     pub since: Millis,
     /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
     pub inbound: Vec<u8>,
+    /// The batch of messages of which a part waits for a later turn.
+    pub pending: Option<Box<PendingBatch>>,
     /// What waits to be written. Holds no memory when empty.
     pub outbound: Vec<u8>,
-    /// The memory of both and of the reader, as it was counted last.
+    /// The memory of all that and of the reader, as it was counted last.
     pub share: Share,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
@@ -111,6 +114,8 @@ pub struct Connection {
     /// There may be input that no new edge will tell of. It is in the list of those to be read again then,
     /// unless it is paused: what ends the pause puts it there.
     pub is_unread: bool,
+    /// In that list.
+    pub is_in_unread: bool,
     /// The peer has shut its side.
     pub is_eof: bool,
     /// The client was told to go on with the body of the request that has not come whole.
@@ -143,12 +148,14 @@ impl Connection {
             state: State::Http,
             since: now,
             inbound: Vec::new(),
+            pending: None,
             outbound: Vec::new(),
             share,
             is_blocked: false,
             was_blocked: false,
             is_dirty: false,
             is_unread: false,
+            is_in_unread: false,
             is_eof: false,
             has_said_continue: false,
             ending: None,
@@ -214,7 +221,8 @@ impl Connection {
             State::Probe(_, reader) | State::Echo(reader) => reader.memory(),
             State::Http | State::Parked(_) | State::Lingering => 0,
         };
-        self.share.set(self.inbound.capacity() + self.outbound.capacity() + reader);
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
+        self.share.set(self.inbound.capacity() + self.outbound.capacity() + reader + pending);
     }
 
     /// Whether its input has to wait: until some of its output is gone, or the request that is held is

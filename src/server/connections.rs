@@ -225,10 +225,10 @@ impl Connections {
                 self.spare.push(buffer);
             }
         }
-        if connection.is_unread && was_paused && !connection.is_paused() {
-            self.unread.push_back(ConnectionId { slot, generation: connection.generation });
-        }
         connection.count_memory();
+        if connection.is_unread && was_paused && !connection.is_paused() {
+            self.read_again(slot);
+        }
         if was_blocked {
             self.restart_timer(slot);
         }
@@ -239,7 +239,7 @@ impl Connections {
     pub fn read_again(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         connection.is_unread = true;
-        if !connection.is_paused() {
+        if !connection.is_paused() && !std::mem::replace(&mut connection.is_in_unread, true) {
             self.unread.push_back(ConnectionId { slot, generation: connection.generation });
         }
     }
@@ -249,8 +249,9 @@ impl Connections {
     pub fn next_unread(&mut self) -> Option<u32> {
         let id = self.unread.pop_front()?;
         let slot = self.find(id)?;
-        // A connection may be in the list twice.
-        std::mem::take(&mut self.get_mut(slot).is_unread).then_some(slot)
+        let connection = self.get_mut(slot);
+        connection.is_in_unread = false;
+        std::mem::take(&mut connection.is_unread).then_some(slot)
     }
 
     /// How long the list of the connections is that are to be read without an edge.
@@ -320,7 +321,7 @@ impl Connections {
     /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
     pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
         let connection = &mut self.slab[slot as usize];
-        connection.inbound = Vec::new();
+        (connection.inbound, connection.pending) = (Vec::new(), None);
         connection.ending.get_or_insert(why);
         self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
@@ -338,7 +339,7 @@ impl Connections {
         self.ended.add(connection.ending.unwrap_or(why));
         self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
-        (connection.inbound, connection.outbound) = (Vec::new(), Vec::new());
+        (connection.inbound, connection.pending, connection.outbound) = (Vec::new(), None, Vec::new());
         connection.count_memory();
         self.timers.cancel(slot);
         self.closed.push(slot);

@@ -6,6 +6,7 @@
 //! timers add.
 
 mod accept;
+mod batch;
 mod bayeux;
 mod census;
 mod clients;

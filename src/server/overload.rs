@@ -52,9 +52,12 @@ impl Server {
         let connections = self.connections.iter().map(|(slot, connection)| {
             (connection.share.bytes(), Holder::Connection(self.connections.id(slot)))
         });
-        let sessions = self.clients.iter().filter_map(|(id, client)| match &client.link {
-            Link::Polling(mailbox) => Some((mailbox.len(), Holder::Session(id))),
-            Link::Socket(_) => None,
+        let sessions = self.clients.iter().map(|(id, client)| {
+            let waiting = match &client.link {
+                Link::Polling(mailbox) => mailbox.len(),
+                Link::Socket(_) => 0,
+            };
+            (waiting + client.protocol.held_bytes(), Holder::Session(id))
         });
         let mut behind: Vec<_> =
             connections.chain(sessions).filter(|(bytes, _)| *bytes >= WORTH_CUTTING).collect();

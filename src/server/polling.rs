@@ -23,9 +23,10 @@ impl Server {
         }
     }
 
-    /// Forgets a client. If it polls, the request that is held is answered first, with all that waits. `code`
-    /// is the reason, as the close code of a WebSocket.
+    /// Forgets a client. A request or a connect that is held is answered first, with all that waits. `code` is the
+    /// reason, as the close code of a WebSocket.
     pub(super) fn dismiss(&mut self, client: ClientId, code: CloseCode) {
+        self.answer_held_on_socket(client);
         if let Some(farewell) = self.clients.get(client).and_then(|client| client.protocol.farewell(code))
             && let Some(mailbox) = self.clients.mailbox(client)
         {

@@ -4,11 +4,11 @@ use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
-use super::clients::{Link, Outbox};
+use super::clients::{Client, Link, Outbox};
 use super::connection::State;
 use super::echo;
 use crate::command::{Command, Refusal};
-use crate::models::id::ClientId;
+use crate::models::id::{ClientId, Role, UserId};
 use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
 use crate::websocket::{self, Message, Read, Violation};
 
@@ -85,9 +85,13 @@ impl Server {
     fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let mut at = 0;
         self.work = WORK;
+        if self.connections.get(slot).is_paused() || !self.continue_batch(slot) {
+            self.connections.read_again(slot);
+            return 0;
+        }
         while at < input.len() {
             let connection = self.connections.get(slot);
-            if connection.is_paused() || self.work == 0 {
+            if connection.is_paused() || connection.pending.is_some() || self.work == 0 {
                 self.connections.read_again(slot);
                 break;
             }
@@ -195,7 +199,10 @@ impl Server {
     ) -> (Ticket<'a>, Result<(), Refusal>) {
         let mut commands = request.first.into_iter().chain([request.command]);
         let result = commands.try_for_each(|command| {
-            self.make_way(client, &command);
+            if self.may_await(client, &command) {
+                return Ok(());
+            }
+            self.evict_absent_owner(client, &command);
             self.handle(client, command)
         });
         if let Err(refusal) = result {
@@ -212,16 +219,32 @@ impl Server {
         app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
     }
 
-    /// An id belongs to one live connection at a time. A client that outlives its connection keeps its users
-    /// only until somebody comes who has one.
-    fn make_way(&mut self, client: ClientId, command: &Command<'_>) {
-        let holder = command.takes().and_then(|(role, user)| self.app.models().holder(role, user));
-        let Some(holder) = holder.filter(|holder| *holder != client) else {
+    /// An id belongs to one client at a time. One that outlives its connection, or has never connected, keeps its
+    /// users only until a connected client takes one of them.
+    fn evict_absent_owner(&mut self, client: ClientId, command: &Command<'_>) {
+        let Some(owner) = command.connects().and_then(|(role, user)| self.absent_owner(client, role, user))
+        else {
             return;
         };
-        if self.clients.mailbox(holder).is_some_and(|mailbox| mailbox.is_lost) {
-            self.close_client(holder, CloseCode::Away, "its users have come back elsewhere");
+        let is_connected = self.clients.get(client).is_some_and(|client| !client.is_absent());
+        if is_connected && self.app.clients().has_room(client) {
+            self.close_client(owner, CloseCode::Away, "its user has connected elsewhere");
         }
+    }
+
+    /// Whether a client asks to hear of the next chat of a user whom an absent client has. It may, since it may take
+    /// the user over; that alone takes nothing from the other.
+    fn may_await(&self, client: ClientId, command: &Command<'_>) -> bool {
+        match command {
+            Command::AwaitChat { role, user } => self.absent_owner(client, *role, user).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The client that has a user, if that is another one than this and absent.
+    fn absent_owner(&self, client: ClientId, role: Role, user: &UserId) -> Option<ClientId> {
+        let owner = self.app.models().holder(role, user).filter(|owner| *owner != client)?;
+        self.clients.get(owner).is_some_and(Client::is_absent).then_some(owner)
     }
 
     fn binary(&mut self, client: ClientId) {

@@ -1,7 +1,10 @@
 //! Messages from clients, and the replies to them.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
 
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -47,14 +50,88 @@ enum Texts {
     Many(Vec<String>),
 }
 
-impl<'a> Message<'a> {
-    /// Takes a batch apart: an array of messages, or a single one. `None` if the text is neither.
-    pub fn parse_batch(text: &'a str) -> Option<Vec<Message<'a>>> {
-        if text.trim_start().starts_with('[') {
-            serde_json::from_str(text).ok()
-        } else {
-            serde_json::from_str(text).ok().map(|message| vec![message])
+/// Messages that a batch may have.
+pub const MAX_BATCH: usize = 1000;
+
+/// Why a text is no batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// Neither a message nor an array of messages.
+    Malformed,
+    /// It has more than [`MAX_BATCH`] messages.
+    TooLong,
+}
+
+impl BatchError {
+    /// The error in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            BatchError::Malformed => "not a Bayeux batch",
+            BatchError::TooLong => "too many messages in a batch",
         }
+    }
+}
+
+/// The array of a batch, of which no more is read than it may have.
+struct BatchVisitor<'v> {
+    is_too_long: &'v mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for BatchVisitor<'_> {
+    type Value = Vec<Message<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for BatchVisitor<'_> {
+    type Value = Vec<Message<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut messages = Vec::new();
+        while let Some(message) = array.next_element()? {
+            if messages.len() == MAX_BATCH {
+                *self.is_too_long = true;
+                break;
+            }
+            messages.push(message);
+        }
+        Ok(messages)
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Takes a batch apart: an array of messages, or a single one.
+    pub fn parse_batch(text: &'a str) -> Result<Vec<Message<'a>>, BatchError> {
+        if !text.trim_start().starts_with('[') {
+            return serde_json::from_str(text)
+                .map(|message| vec![message])
+                .map_err(|_| BatchError::Malformed);
+        }
+        let mut is_too_long = false;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let messages = BatchVisitor { is_too_long: &mut is_too_long }.deserialize(&mut json);
+        match messages.and_then(|messages| json.end().map(|()| messages)) {
+            _ if is_too_long => Err(BatchError::TooLong),
+            messages => messages.map_err(|_| BatchError::Malformed),
+        }
+    }
+
+    /// Reads one message of a batch that was parsed before.
+    pub fn parse(text: &'a str) -> Option<Message<'a>> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Where each message of a batch stands in its text, in bytes. The batch has been parsed before.
+    pub fn ranges(text: &str) -> Vec<Range<usize>> {
+        let messages: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+        let begin = |message: &RawValue| message.get().as_ptr() as usize - text.as_ptr() as usize;
+        messages.into_iter().map(|message| begin(message)..begin(message) + message.get().len()).collect()
     }
 
     /// The channel that the message is for; empty if it names none.

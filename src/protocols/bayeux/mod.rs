@@ -15,12 +15,13 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::{Decoded, Outgoing, Request, Wake};
 use crate::command::Refusal;
 use crate::event::Event;
+use crate::memory::Share;
 use crate::models::Millis;
 
 pub use channel::Channel;
 pub use encode::encode;
 pub use handshake::{check_connect, connected, handshake, is_callback, unknown};
-pub use message::Message;
+pub use message::{BatchError, MAX_BATCH, Message};
 use message::{forbidden, invalid, missing, refused};
 
 /// How long a connect is held, unless the client wants less: Faye's timeout.
@@ -49,6 +50,8 @@ struct Held {
     /// Which of the replies is that to the connect.
     connect: usize,
     deadline: Millis,
+    /// What the replies count for among all that waits.
+    share: Share,
 }
 
 /// What is needed to answer a message.
@@ -101,9 +104,15 @@ impl Bayeux {
     }
 
     /// Holds a connect, whose reply is the one of these at `connect`, until something is to be delivered, or
-    /// this time.
-    pub fn hold(&mut self, replies: Vec<String>, connect: usize, deadline: Millis) {
-        self.held = Some(Box::new(Held { replies, connect, deadline }));
+    /// this time. The replies count towards `share`.
+    pub fn hold(&mut self, replies: Vec<String>, connect: usize, deadline: Millis, mut share: Share) {
+        share.set(replies.iter().map(|reply| reply.capacity() + size_of::<String>()).sum());
+        self.held = Some(Box::new(Held { replies, connect, deadline, share }));
+    }
+
+    /// Bytes of the replies that are held, `None` if no connect is.
+    pub fn held_bytes(&self) -> Option<usize> {
+        self.held.as_ref().map(|held| held.share.bytes())
     }
 
     /// Gives up a connect that is held for a newer one: what goes out of its batch is the other replies.
@@ -231,6 +240,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::memory::Memory;
 
     fn client() -> Bayeux {
         Bayeux::new("client".into())
@@ -252,7 +262,7 @@ mod tests {
     #[test]
     fn a_connect_is_held_until_its_time() {
         let mut bayeux = client();
-        bayeux.hold(vec!["1".into(), "2".into()], 1, 46_000);
+        bayeux.hold(vec!["1".into(), "2".into()], 1, 46_000, Memory::new(0).share());
         assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(46_000)));
         assert!(matches!(bayeux.wake(1_000, 45_999), Wake::At(46_000)));
         assert!(matches!(bayeux.wake(1_000, 46_000), Wake::Answer));
@@ -263,7 +273,7 @@ mod tests {
     #[test]
     fn a_connect_that_is_held_keeps_nobody_for_ever() {
         let mut bayeux = client();
-        bayeux.hold(vec!["1".into()], 0, 200_000);
+        bayeux.hold(vec!["1".into()], 0, 200_000, Memory::new(0).share());
         assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(91_000)));
         assert!(is_expired(&bayeux.wake(1_000, 91_000)));
     }

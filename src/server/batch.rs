@@ -1,0 +1,152 @@
+//! A batch of Bayeux messages on its way through: carried out message by message, over several turns if it is long,
+//! and answered when all of it is.
+
+use std::ops::Range;
+
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::Server;
+use super::connection::{AnswerForm, State};
+use crate::http::peer::Peer;
+use crate::http::response::Response;
+use crate::models::Millis;
+use crate::models::id::ClientId;
+use crate::protocols::bayeux::Message;
+use crate::websocket;
+
+/// What has become of a batch so far.
+#[derive(Debug)]
+pub struct Batch {
+    /// Who sends it.
+    pub peer: Peer,
+    /// How it is answered if it came over HTTP; `None` if over a WebSocket.
+    pub form: Option<AnswerForm>,
+    pub replies: Vec<String>,
+    /// It had a handshake, which may open a session. One request must not open many.
+    pub has_handshake: bool,
+    /// The connect that is to be held. All replies wait with it.
+    pub hold: Option<Hold>,
+    /// A client has disconnected. Its WebSocket is closed behind the replies, as Faye does.
+    pub has_disconnect: bool,
+}
+
+/// A connect that is to be held.
+#[derive(Debug)]
+pub struct Hold {
+    pub client: ClientId,
+    /// Which of the batch's replies is that to the connect.
+    pub reply: usize,
+    pub deadline: Millis,
+}
+
+/// A batch of which a part waits for a later turn. It holds up the input that came behind it.
+#[derive(Debug)]
+pub struct PendingBatch {
+    batch: Batch,
+    text: Box<str>,
+    /// Where the messages stand in the text that are not carried out yet.
+    rest: std::vec::IntoIter<Range<usize>>,
+}
+
+impl PendingBatch {
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        let replies: usize = self.batch.replies.iter().map(String::capacity).sum();
+        self.text.len() + replies + self.rest.len() * size_of::<Range<usize>>()
+    }
+}
+
+impl Batch {
+    /// A batch of which nothing is carried out yet.
+    pub fn new(peer: Peer, form: Option<AnswerForm>) -> Batch {
+        Batch { peer, form, replies: Vec::new(), has_handshake: false, hold: None, has_disconnect: false }
+    }
+
+    /// The socket that the batch came over, which is in this slot if it is one.
+    pub fn socket(&self, slot: u32) -> Option<u32> {
+        self.form.is_none().then_some(slot)
+    }
+}
+
+impl Server {
+    /// Carries out a batch, or the part of it for which the connection has work left in this turn.
+    pub(super) fn begin_batch(
+        &mut self,
+        slot: u32,
+        mut batch: Batch,
+        text: &str,
+        messages: Vec<Message<'_>>,
+    ) {
+        self.note_connects(&messages);
+        let now = messages.len().min(self.work as usize);
+        let is_whole = now == messages.len();
+        for message in messages.into_iter().take(now) {
+            self.bayeux_message(slot, message, &mut batch);
+        }
+        self.work -= now as u32;
+        if is_whole {
+            return self.finish_batch(slot, batch);
+        }
+        let mut rest = Message::ranges(text).into_iter();
+        rest.by_ref().take(now).for_each(drop);
+        self.connections.get_mut(slot).pending =
+            Some(Box::new(PendingBatch { batch, text: text.into(), rest }));
+        self.connections.read_again(slot);
+    }
+
+    /// Goes on with the batch that a connection has begun. Returns whether it is done with.
+    pub(super) fn continue_batch(&mut self, slot: u32) -> bool {
+        let Some(mut pending) = self.connections.get_mut(slot).pending.take() else {
+            return true;
+        };
+        while self.work > 0 {
+            let Some(range) = pending.rest.next() else {
+                self.finish_batch(slot, pending.batch);
+                return true;
+            };
+            self.work -= 1;
+            if let Some(message) = Message::parse(&pending.text[range]) {
+                self.bayeux_message(slot, message, &mut pending.batch);
+            }
+        }
+        self.connections.get_mut(slot).pending = Some(pending);
+        false
+    }
+
+    /// Answers a batch, or holds the answer with a connect. The client of that may meanwhile have disconnected, or
+    /// have connected by another way.
+    fn finish_batch(&mut self, slot: u32, batch: Batch) {
+        let socket = batch.socket(slot);
+        let Batch { form, replies, hold, has_disconnect, .. } = batch;
+        let hold = hold.filter(|hold| self.can_hold(socket, hold.client));
+        let body = || format!("[{}]", replies.join(","));
+        match (hold, form) {
+            (None, Some(form)) => self.answer_batch(slot, form.response(body()), form.keep_alive),
+            (None, None) => websocket::write_text(self.connections.frame(slot), &[&body()]),
+            (Some(hold), form) => {
+                let client = hold.client;
+                self.hold(hold, replies);
+                if let Some(form) = form {
+                    self.park(slot, client, form);
+                }
+            }
+        }
+        if has_disconnect && matches!(self.connections.get(slot).state, State::Bayeux(None, _)) {
+            self.fail(slot, CloseCode::Normal, "");
+        }
+    }
+
+    fn answer_batch(&mut self, slot: u32, response: Response, keep_alive: bool) {
+        self.write_response(slot, &response, false, keep_alive && self.stop_at.is_none());
+    }
+
+    /// Whether a client is still reached by the connection that its connect came over.
+    fn can_hold(&mut self, socket: Option<u32>, client: ClientId) -> bool {
+        match socket {
+            Some(slot) => {
+                matches!(self.connections.get(slot).state, State::Bayeux(Some(bound), _) if bound == client)
+            }
+            None => self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_none()),
+        }
+    }
+}
