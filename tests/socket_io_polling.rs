@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::Shutdown;
 
 use common::Server;
+use common::metrics::Metrics;
 use common::raw::{self, Bystander, Response};
 use common::socket_io::{Polling, REVISIONS, Session, Socket, SocketIo, chat, encode, exchange, request};
 use serde_json::{Value, json};
@@ -323,6 +324,47 @@ fn a_post_carries_a_thousand_packets_and_no_more() {
         assert_eq!(session.post(&vec!["2"; 1001]).status, 400);
         session.begin_poll();
         assert_eq!(raw::read_response(&mut session.get).status, 400, "the session has ended");
+    }
+}
+
+#[test]
+fn a_post_of_many_packets_is_carried_out_in_many_turns() {
+    let server = Server::start(&[]);
+    let turns = || Metrics::of(&server).get("mio_chat_loop_turns_total", &[]);
+    for revision in REVISIONS {
+        let mut session = Session::new(&server, revision);
+        let before = turns();
+        session.post_ok(&vec!["2"; 1000]);
+        let took = turns() - before;
+        assert!(took >= 60.0, "{took} turns: 16 packets a turn are enough");
+        assert_eq!(session.poll(), vec!["3"; 1000]);
+        // A session that ends within a long post.
+        let mut packets = vec!["2"; 500];
+        packets.push("1");
+        packets.extend(["2"; 100]);
+        session.post_ok(&packets);
+        assert_eq!(session.post(&["2"]).status, 400);
+        let mut session = Session::new(&server, revision);
+        packets[500] = "nonsense";
+        assert_eq!(session.post(&packets).status, 400);
+        assert_eq!(session.post(&["2"]).status, 400);
+    }
+}
+
+#[test]
+fn a_second_post_at_once_ends_the_session() {
+    let server = Server::start(&[]);
+    for revision in REVISIONS {
+        let mut session = Session::new(&server, revision);
+        let packets = vec!["2"; 1000];
+        // Both have come when the server goes on.
+        server.signal("STOP");
+        let first = session.begin_post(&server, &packets);
+        let second = session.begin_post(&server, &packets);
+        server.signal("CONT");
+        let statuses = [first, second].map(|mut stream| raw::read_response(&mut stream).status);
+        assert_eq!(statuses, [400, 400]);
+        assert_eq!(session.post(&["2"]).status, 400);
     }
 }
 

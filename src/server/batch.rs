@@ -6,7 +6,7 @@ use std::ops::Range;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
-use super::connection::{AnswerForm, State};
+use super::connection::{AnswerForm, Pending, State};
 use crate::http::peer::Peer;
 use crate::http::response::Response;
 use crate::models::Millis;
@@ -90,27 +90,23 @@ impl Server {
         let mut rest = Message::ranges(text).into_iter();
         rest.by_ref().take(now).for_each(drop);
         self.connections.get_mut(slot).pending =
-            Some(Box::new(PendingBatch { batch, text: text.into(), rest }));
+            Some(Box::new(Pending::Batch(PendingBatch { batch, text: text.into(), rest })));
         self.connections.read_again(slot);
     }
 
-    /// Goes on with the batch that a connection has begun. Returns whether it is done with.
-    pub(super) fn continue_batch(&mut self, slot: u32) -> bool {
-        let Some(mut pending) = self.connections.get_mut(slot).pending.take() else {
-            return true;
-        };
+    /// Goes on with the batch that a connection has begun. Returns what is left of it.
+    pub(super) fn continue_batch(&mut self, slot: u32, mut pending: PendingBatch) -> Option<PendingBatch> {
         while self.work > 0 {
             let Some(range) = pending.rest.next() else {
                 self.finish_batch(slot, pending.batch);
-                return true;
+                return None;
             };
             self.work -= 1;
             if let Some(message) = Message::parse(&pending.text[range]) {
                 self.bayeux_message(slot, message, &mut pending.batch);
             }
         }
-        self.connections.get_mut(slot).pending = Some(pending);
-        false
+        Some(pending)
     }
 
     /// Answers a batch, or holds the answer with a connect. The client of that may meanwhile have disconnected, or

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 
 use super::batch::PendingBatch;
+use super::payload::PendingPayload;
 use crate::http::response::{Response, Status};
 use crate::memory::Share;
 use crate::metrics::Traffic;
@@ -37,6 +38,22 @@ pub enum State {
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.
     Lingering,
+}
+
+/// A request or frame of which a part is carried out in a later turn.
+#[derive(Debug)]
+pub enum Pending {
+    Batch(PendingBatch),
+    Payload(PendingPayload),
+}
+
+impl Pending {
+    fn memory(&self) -> usize {
+        match self {
+            Pending::Batch(batch) => batch.memory(),
+            Pending::Payload(payload) => payload.memory(),
+        }
+    }
 }
 
 /// Whose request is held, and in what form its answer is due.
@@ -99,8 +116,8 @@ pub struct Connection {
     pub since: Millis,
     /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
     pub inbound: Vec<u8>,
-    /// The batch of messages of which a part waits for a later turn.
-    pub pending: Option<Box<PendingBatch>>,
+    /// What of a request or frame waits for a later turn.
+    pub pending: Option<Box<Pending>>,
     /// What waits to be written. Holds no memory when empty.
     pub outbound: Vec<u8>,
     /// The memory of all that and of the reader, as it was counted last.

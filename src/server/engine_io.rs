@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::Server;
-use super::connection::{AnswerForm, BodyForm, State};
+use super::clients::Link;
+use super::connection::{AnswerForm, BodyForm, Pending, State};
+use super::payload::{PendingPayload, posted};
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -14,7 +16,7 @@ use crate::http::upgrade::Accept;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id, unescape_newlines};
-use crate::protocols::socket_io::{CLOSE, NOOP, SocketIo};
+use crate::protocols::socket_io::{NOOP, SocketIo};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -22,7 +24,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
 const SESSION_UNKNOWN: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 const BAD_HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
-const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
+pub(super) const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
 const UNSUPPORTED_VERSION: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
 
 /// Packets that one post may carry. Each may have an answer, which waits for the next poll: without a limit a small
@@ -41,7 +43,6 @@ impl Server {
         {
             return Some(response);
         }
-        let error = |error: &str| Response::json(Status::BAD_REQUEST, error.into());
         let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));
         response.map(|response| response.with_cors(origin))
     }
@@ -65,7 +66,7 @@ impl Server {
         match request.method {
             "GET" if is_websocket => self.begin_probe(slot, client, request),
             "GET" => self.poll(slot, client, request, body_form),
-            "POST" if !is_websocket => self.post(client, request, &body_form),
+            "POST" if !is_websocket => self.post(slot, client, request, &body_form),
             _ => Err(BAD_REQUEST),
         }
     }
@@ -138,9 +139,11 @@ impl Server {
         Ok(None)
     }
 
-    /// Carries out the packets that a client posts. A body or a packet that does not parse ends the session.
+    /// Carries out the packets that a client posts. A body or a packet that does not parse ends the session, and so
+    /// does a second post at once, as in engine.io: what is posted first is not sure to be read first.
     fn post(
         &mut self,
+        slot: u32,
         client: ClientId,
         request: &Request<'_>,
         body_form: &BodyForm,
@@ -149,6 +152,10 @@ impl Server {
         else {
             return Err(SESSION_UNKNOWN);
         };
+        if self.is_posting(client) {
+            self.close_client(client, CloseCode::Protocol, "overlapping posts");
+            return Err(BAD_REQUEST);
+        }
         let body = posted_payload(request, body_form);
         let Some(packets) = body.as_deref().and_then(|body| socket_io.revision().decode_payload(body)) else {
             self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
@@ -158,18 +165,40 @@ impl Server {
             self.close_client(client, CloseCode::Policy, "too many packets in a payload");
             return Err(BAD_REQUEST);
         }
-        for packet in packets {
-            self.text(client, &packet);
-            let has_ended = self.clients.get(client).is_none();
-            if has_ended && !packet.starts_with(CLOSE) {
-                return Err(BAD_REQUEST);
-            }
-            if has_ended {
-                break;
+        let mut packets = packets.into_iter();
+        for packet in packets.by_ref().take(self.work as usize) {
+            self.work -= 1;
+            if let Some(result) = self.post_packet(client, &packet) {
+                return result.map(Some);
             }
         }
-        // In answer to a form, some browsers offer to download what is not HTML.
-        Ok(Some(Response::new("text/html", "ok".as_bytes()).uncached()))
+        if packets.as_slice().is_empty() {
+            return Ok(Some(posted()));
+        }
+        let packets = packets.map(|packet| packet.into_owned().into()).collect::<Vec<_>>().into_iter();
+        let origin = request.header("origin").map(Box::from);
+        let keep_alive = request.keeps_alive();
+        self.begin_payload(slot, PendingPayload { client, packets, origin, keep_alive });
+        Ok(None)
+    }
+
+    fn begin_payload(&mut self, slot: u32, payload: PendingPayload) {
+        let id = self.connections.id(slot);
+        if let Some(mailbox) = self.clients.mailbox(payload.client) {
+            mailbox.posting = Some(id);
+        }
+        self.connections.get_mut(slot).pending = Some(Box::new(Pending::Payload(payload)));
+        self.connections.read_again(slot);
+    }
+
+    /// Whether a post of a client is not carried out to its end yet.
+    fn is_posting(&self, client: ClientId) -> bool {
+        match self.clients.get(client).map(|client| &client.link) {
+            Some(Link::Polling(mailbox)) => {
+                mailbox.posting.is_some_and(|id| self.connections.find(id).is_some())
+            }
+            _ => false,
+        }
     }
 
     /// Accepts a WebSocket that a polling client wants to change over to.
@@ -222,6 +251,11 @@ impl Server {
             mailbox.probe.take_if(|probe| *probe == id);
         }
     }
+}
+
+/// The response to a request that Engine.IO refuses.
+pub fn error(error: &str) -> Response {
+    Response::json(Status::BAD_REQUEST, error.into())
 }
 
 /// The form in which a request asks for the answer to a poll. `j` asks for JSONP and is the index of the function

@@ -26,6 +26,8 @@ pub struct Mailbox {
     /// The connection on which a WebSocket is being tried in place of the requests, which are not held
     /// meanwhile.
     pub probe: Option<ConnectionId>,
+    /// The connection whose post is carried out over several turns. It may be gone.
+    pub posting: Option<ConnectionId>,
     /// When the session ends unless its client has polled or connected for the first time by then.
     pub first_request_due: Option<Millis>,
 }
@@ -49,6 +51,7 @@ impl Mailbox {
             parked: None,
             is_lost: false,
             probe: None,
+            posting: None,
             first_request_due: None,
         }
     }

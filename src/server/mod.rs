@@ -23,6 +23,7 @@ mod listeners;
 mod mailbox;
 mod metrics;
 mod overload;
+mod payload;
 mod polling;
 mod receive;
 mod sessions;

@@ -5,7 +5,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
 use super::clients::{Client, Link, Outbox};
-use super::connection::State;
+use super::connection::{Pending, State};
 use super::echo;
 use crate::command::{Command, Refusal};
 use crate::models::id::{ClientId, Role, UserId};
@@ -85,7 +85,7 @@ impl Server {
     fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let mut at = 0;
         self.work = WORK;
-        if self.connections.get(slot).is_paused() || !self.continue_batch(slot) {
+        if self.connections.get(slot).is_paused() || !self.continue_pending(slot) {
             self.connections.read_again(slot);
             return 0;
         }
@@ -111,6 +111,20 @@ impl Server {
             at += used;
         }
         at
+    }
+
+    /// Goes on with what a connection has begun in an earlier turn. Returns whether it is done with.
+    fn continue_pending(&mut self, slot: u32) -> bool {
+        let Some(pending) = self.connections.get_mut(slot).pending.take() else {
+            return true;
+        };
+        let rest = match *pending {
+            Pending::Batch(batch) => self.continue_batch(slot, batch).map(Pending::Batch),
+            Pending::Payload(payload) => self.continue_payload(slot, payload).map(Pending::Payload),
+        };
+        let connection = self.connections.get_mut(slot);
+        connection.pending = rest.filter(|_| !matches!(connection.state, State::Lingering)).map(Box::new);
+        connection.pending.is_none()
     }
 
     fn frame(&mut self, slot: u32, input: &mut [u8]) -> usize {

@@ -289,6 +289,15 @@ impl Session {
         self.post_body(&body)
     }
 
+    /// Posts packets on a connection of its own, and does not wait for the answer.
+    pub fn begin_post(&self, server: &Server, packets: &[&str]) -> TcpStream {
+        let body = encode(self.revision, packets);
+        let head = request("POST", &self.path(), &format!("Content-Length: {}\r\n", body.len()), "");
+        let mut stream = server.connect();
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        stream
+    }
+
     pub fn post_body(&mut self, body: impl AsRef<[u8]>) -> Response {
         let body = body.as_ref();
         let head = request("POST", &self.path(), &format!("Content-Length: {}\r\n", body.len()), "");

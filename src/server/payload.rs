@@ -1,0 +1,71 @@
+//! The packets of an Engine.IO post on their way through, over several turns if they are many.
+
+use super::Server;
+use super::engine_io::{BAD_REQUEST, error};
+use crate::http::response::Response;
+use crate::models::id::ClientId;
+use crate::protocols::socket_io::CLOSE;
+
+/// The packets of a post that are not carried out yet. They hold up what came behind the post.
+#[derive(Debug)]
+pub struct PendingPayload {
+    pub client: ClientId,
+    pub packets: std::vec::IntoIter<Box<str>>,
+    /// The origin of the page that asks, which is let in by name.
+    pub origin: Option<Box<str>>,
+    pub keep_alive: bool,
+}
+
+impl PendingPayload {
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.packets.as_slice().iter().map(|packet| packet.len() + size_of::<Box<str>>()).sum()
+    }
+}
+
+impl Server {
+    /// Carries out one packet of a payload. Once the session has ended by it there is an answer: an error, unless
+    /// the client has closed the session itself.
+    pub(super) fn post_packet(
+        &mut self,
+        client: ClientId,
+        packet: &str,
+    ) -> Option<Result<Response, &'static str>> {
+        self.text(client, packet);
+        if self.clients.get(client).is_some() {
+            return None;
+        }
+        Some(if packet.starts_with(CLOSE) { Ok(posted()) } else { Err(BAD_REQUEST) })
+    }
+
+    /// Goes on with the payload that a connection has begun. Returns what is left of it.
+    pub(super) fn continue_payload(
+        &mut self,
+        slot: u32,
+        mut pending: PendingPayload,
+    ) -> Option<PendingPayload> {
+        let result = loop {
+            if self.work == 0 {
+                return Some(pending);
+            }
+            self.work -= 1;
+            let Some(packet) = pending.packets.next() else {
+                break Ok(posted());
+            };
+            if let Some(result) = self.post_packet(pending.client, &packet) {
+                break result;
+            }
+        };
+        if let Some(mailbox) = self.clients.mailbox(pending.client) {
+            mailbox.posting = None;
+        }
+        let response = result.unwrap_or_else(error).with_cors(pending.origin.as_deref());
+        self.write_response(slot, &response, false, pending.keep_alive && self.stop_at.is_none());
+        None
+    }
+}
+
+/// The answer to a post. In answer to a form, some browsers offer to download what is not HTML.
+pub fn posted() -> Response {
+    Response::new("text/html", "ok".as_bytes()).uncached()
+}
