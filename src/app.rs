@@ -7,6 +7,7 @@ use crate::channels::status::StatusBoard;
 use crate::channels::{chat, presence};
 use crate::command::{Command, Refusal};
 use crate::event::Deliver;
+use crate::memory::Memory;
 use crate::models::Millis;
 use crate::models::chat_lifetime::ChatLifetime;
 use crate::models::client_roster::{ClientRoster, Member};
@@ -35,10 +36,10 @@ pub struct App {
 }
 
 impl App {
-    /// An empty chat whose chats get their ids from `new_id`.
-    pub fn new(limits: Limits, new_id: impl FnMut() -> Uuid + 'static) -> App {
+    /// An empty chat whose chats get their ids from `new_id`, and whose histories count towards `memory`.
+    pub fn new(limits: Limits, memory: &Memory, new_id: impl FnMut() -> Uuid + 'static) -> App {
         App {
-            models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history),
+            models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history, memory),
             clients: ClientRoster::default(),
             status: StatusBoard::new(limits.status_interval),
             stats: StatsBoard::default(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A part of the crate, and what of the crate and of other crates it may name.
 const RULES: [(&str, &[&str]); 12] = [
-    ("models", &["std", "slab", "uuid", "serde", "crate::models"]),
+    ("models", &["std", "slab", "uuid", "serde", "crate::memory", "crate::models"]),
     (
         "channels",
         &[
@@ -33,6 +33,7 @@ const RULES: [(&str, &[&str]); 12] = [
             "crate::models",
             "crate::command",
             "crate::event",
+            "crate::memory",
             "crate::stats",
             "crate::channels",
         ],

@@ -7,6 +7,7 @@ use super::chat_log::{Chat, ChatCounts, ChatKey, ChatLog};
 use super::id::{ClientId, Role, UserId};
 use super::student_roster::{StudentCounts, StudentRoster};
 use super::teacher_roster::{TeacherKey, TeacherRoster};
+use crate::memory::Memory;
 
 /// What every teacher is told when a student arrives, leaves or changes state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -44,12 +45,13 @@ pub struct ChatLifetime {
 }
 
 impl ChatLifetime {
-    /// Empty rosters, with a bound on the chats of a teacher and on the bytes of history of a chat.
-    pub fn new(students_per_teacher: usize, history_limit: usize) -> ChatLifetime {
+    /// Empty rosters, with a bound on the chats of a teacher and on the bytes of history of a chat, which count
+    /// towards `memory`.
+    pub fn new(students_per_teacher: usize, history_limit: usize, memory: &Memory) -> ChatLifetime {
         ChatLifetime {
             teachers: TeacherRoster::default(),
             students: StudentRoster::default(),
-            chats: ChatLog::new(history_limit),
+            chats: ChatLog::new(history_limit, memory),
             claims: ClaimCounts::default(),
             students_per_teacher,
         }

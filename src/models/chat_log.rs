@@ -9,6 +9,7 @@ use super::Millis;
 use super::id::Role;
 use super::student_roster::StudentKey;
 use super::teacher_roster::TeacherKey;
+use crate::memory::{Memory, Share};
 
 /// Where a chat stands in the log; valid until it is finished.
 pub type ChatKey = u32;
@@ -72,12 +73,24 @@ pub struct ChatLog {
     finished: u64,
     messages: u64,
     history_limit: usize,
+    /// The memory of all histories, and how much that may be.
+    share: Share,
+    share_limit: usize,
 }
 
 impl ChatLog {
-    /// A log that keeps at most `history_limit` bytes of messages a chat.
-    pub fn new(history_limit: usize) -> ChatLog {
-        ChatLog { chats: Slab::new(), keys: HashMap::new(), finished: 0, messages: 0, history_limit }
+    /// A log that keeps at most `history_limit` bytes of messages a chat, and of all chats together at most half of
+    /// what `memory` allows for all that waits.
+    pub fn new(history_limit: usize, memory: &Memory) -> ChatLog {
+        ChatLog {
+            chats: Slab::new(),
+            keys: HashMap::new(),
+            finished: 0,
+            messages: 0,
+            history_limit,
+            share: memory.share(),
+            share_limit: memory.limit() / 2,
+        }
     }
 
     /// Begins a chat under an id that no chat in progress has.
@@ -100,24 +113,42 @@ impl ChatLog {
     pub fn finish(&mut self, key: ChatKey) -> Chat {
         let chat = self.chats.remove(key as usize);
         self.keys.remove(&chat.id);
+        self.share.set(self.share.bytes() - chat.history.bytes.capacity());
         self.finished += 1;
         chat
     }
 
     /// Appends a message that was delivered to a chat's history, dropping the oldest ones to make room.
     pub fn append(&mut self, key: ChatKey, sender: Role, sent: Millis, payload: &str) {
-        let chat = &mut self.chats[key as usize];
-        chat.history.append(sender, sent, payload, true, self.history_limit);
-        chat.message_count += 1;
+        self.append_to_history(key, sender, sent, payload, true);
+        self.chats[key as usize].message_count += 1;
         self.messages += 1;
+    }
+
+    fn append_to_history(
+        &mut self,
+        key: ChatKey,
+        sender: Role,
+        sent: Millis,
+        payload: &str,
+        is_delivered: bool,
+    ) -> bool {
+        let limit = if self.share.bytes() < self.share_limit { self.history_limit } else { 0 };
+        let history = &mut self.chats[key as usize].history;
+        let before = history.bytes.capacity();
+        let is_appended = history.append(sender, sent, payload, is_delivered, limit);
+        if limit < self.history_limit {
+            history.bytes.shrink_to_fit();
+        }
+        self.share.set(self.share.bytes() - before + history.bytes.capacity());
+        is_appended
     }
 
     /// Keeps a message in a chat's history until it can be delivered. False, and nothing is changed, if there is
     /// no room for it: what is undelivered is not dropped.
     pub fn keep(&mut self, key: ChatKey, sender: Role, sent: Millis, payload: &str) -> bool {
-        let chat = &mut self.chats[key as usize];
-        let is_kept = chat.history.append(sender, sent, payload, false, self.history_limit);
-        chat.message_count += u64::from(is_kept);
+        let is_kept = self.append_to_history(key, sender, sent, payload, false);
+        self.chats[key as usize].message_count += u64::from(is_kept);
         self.messages += u64::from(is_kept);
         is_kept
     }
@@ -272,7 +303,7 @@ mod tests {
     use super::*;
 
     fn log(history_limit: usize) -> (ChatLog, ChatKey) {
-        let mut log = ChatLog::new(history_limit);
+        let mut log = ChatLog::new(history_limit, &Memory::new(usize::MAX));
         let key = log.begin(Uuid::from_u128(1), 0, 0);
         (log, key)
     }
@@ -310,6 +341,22 @@ mod tests {
         assert_eq!(log.get(key).message_count, 100);
         log.append(key, Role::Teacher, 100, &"x".repeat(limit));
         assert_eq!(log.get(key).messages().count(), 0);
+    }
+
+    #[test]
+    fn the_histories_of_all_chats_are_bounded_together() {
+        let memory = Memory::new(4000);
+        let mut log = ChatLog::new(1000, &memory);
+        let keys: Vec<_> = (1..10).map(|id| log.begin(Uuid::from_u128(id), 0, 0)).collect();
+        let payload = "x".repeat(500);
+        let kept = keys.iter().filter(|key| log.keep(**key, Role::Teacher, 0, &payload)).count();
+        assert!((2..6).contains(&kept) && memory.total() >= 2000, "{kept} {}", memory.total());
+        // What has been delivered is not kept then, and what was before is dropped.
+        log.get_mut(keys[0]).take_undelivered(Role::Student);
+        log.append(keys[0], Role::Teacher, 0, "{}");
+        assert_eq!(log.get(keys[0]).messages().count(), 0);
+        keys.into_iter().for_each(|key| drop(log.finish(key)));
+        assert_eq!(memory.total(), 0);
     }
 
     #[test]

@@ -56,12 +56,20 @@ impl Server {
         }
     }
 
+    /// Whether it may be logged again that a limit is reached.
+    pub(super) fn may_warn(&mut self) -> bool {
+        let now = self.clock.now();
+        let may_warn = now >= self.next_warning;
+        if may_warn {
+            self.next_warning = now + WARNING_INTERVAL;
+        }
+        may_warn
+    }
+
     /// Somebody cannot be taken in, for this is full.
     fn turn_away(&mut self, full: &'static str) {
         self.metrics.turned_away.add(full);
-        let now = self.clock.now();
-        if now >= self.next_warning {
-            self.next_warning = now + WARNING_INTERVAL;
+        if self.may_warn() {
             warn!(
                 "there is no room: too many {full}; {} were turned away so far",
                 self.metrics.turned_away.total()

@@ -140,7 +140,7 @@ impl Server {
             clients: Clients::new(clock.now()),
             detached: DetachedSessions::new(max_connections),
             client_ids: HashMap::new(),
-            app: App::new(limits, Uuid::new_v4),
+            app: App::new(limits, &memory, Uuid::new_v4),
             memory,
             metrics: Metrics::new(),
             scrape: (0, String::new()),

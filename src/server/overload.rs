@@ -25,10 +25,12 @@ impl Server {
         if excess == 0 {
             return;
         }
-        warn!(
-            "{} bytes wait, more than --max-memory: who is furthest behind is cut off",
-            self.memory.total()
-        );
+        if self.may_warn() {
+            warn!(
+                "{} bytes wait, more than --max-memory: who is furthest behind is cut off",
+                self.memory.total()
+            );
+        }
         let enough = self.memory.total() - excess;
         for (_, holder) in self.furthest_behind() {
             if self.memory.total() <= enough {

@@ -6,6 +6,7 @@ use fastrand::Rng;
 use mio_chat_server::app::{App, Limits};
 use mio_chat_server::command::{Command, Refusal};
 use mio_chat_server::event::{Deliver, Event};
+use mio_chat_server::memory::Memory;
 use mio_chat_server::models::Millis;
 use mio_chat_server::models::client_roster::Member;
 use mio_chat_server::models::id::{ClientId, Role};
@@ -52,7 +53,7 @@ impl CheckedApp {
         let mut ids = Rng::with_seed(seed);
         let students_per_teacher = limits.students_per_teacher;
         let model = Model::new(limits, ids.clone());
-        let app = App::new(limits, move || Uuid::from_u128(ids.u128(..)));
+        let app = App::new(limits, &Memory::new(usize::MAX), move || Uuid::from_u128(ids.u128(..)));
         CheckedApp { app, model, students_per_teacher }
     }
 
