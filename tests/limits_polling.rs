@@ -3,10 +3,14 @@
 mod common;
 
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
+use common::metrics::Metrics;
 use common::raw::Bystander;
-use common::{Server, raw};
+use common::{Server, bayeux, raw, wait_until};
+use serde_json::json;
+use socket2::SockRef;
 
 /// A session whose poll is held on this connection, and what a further poll looks like.
 fn held_poll(server: &Server) -> (TcpStream, String) {
@@ -61,4 +65,55 @@ fn what_is_sent_behind_a_held_request_waits_with_the_sender() {
         }
     }
     assert!(refusals == 50, "the server has taken in {sent} bytes behind a request that it holds");
+}
+
+/// Closes a connection in each of the ways that the other side can tell apart.
+const ENDS: [(&str, fn(TcpStream) -> Option<TcpStream>); 3] = [
+    ("closed", |_| None),
+    ("half-closed", |stream| {
+        stream.shutdown(Shutdown::Write).unwrap();
+        Some(stream)
+    }),
+    ("reset", |stream| {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        None
+    }),
+];
+
+/// Input behind a held request is left unread once 64 KiB of it wait. The end behind that is noticed all the same.
+#[test]
+fn an_end_behind_more_than_is_read_is_noticed_at_once() {
+    let behind = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2500);
+    assert!(behind.len() > 64 * 1024);
+    for (name, end) in ENDS {
+        for is_read_before in [true, false] {
+            let server = Server::start(&[]);
+            let (mut stream, _) = held_poll(&server);
+            let mut bystander = Bystander::new(&server);
+            // The end comes alone or together with the requests.
+            stream.write_all(behind.as_bytes()).unwrap();
+            (0..10).filter(|_| is_read_before).for_each(|_| bystander.settle());
+            let _open = end(stream);
+            server.wait_for(name, |snapshot| snapshot["students"]["total"] == 0);
+        }
+    }
+}
+
+/// A Bayeux client outlives its connection. Which connection its connect is held by is over all the same.
+#[test]
+fn an_end_behind_more_than_is_read_detaches_a_bayeux_client() {
+    for (name, end) in ENDS {
+        let server = Server::start(&[]);
+        let client = bayeux::handshake(&server);
+        let mut stream = server.connect();
+        bayeux::request(&mut stream, &json!([bayeux::connect_now(&client)]));
+        bayeux::answer(&mut stream);
+        bayeux::request(&mut stream, &json!([bayeux::connect(&client, "long-polling")]));
+        let detached = || Metrics::of(&server).get("mio_chat_detached_sessions", &[]);
+        wait_until("the connect is held", || detached() == 0.0);
+        stream.write_all(&b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2500)).unwrap();
+        Bystander::new(&server).settle();
+        let _open = end(stream);
+        wait_until(name, || detached() == 1.0);
+    }
 }

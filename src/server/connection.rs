@@ -133,8 +133,10 @@ pub struct Connection {
     pub is_unread: bool,
     /// In that list.
     pub is_in_unread: bool,
-    /// The peer has shut its side.
+    /// The peer has shut its side, and all that it sent before is read.
     pub is_eof: bool,
+    /// An event says that the peer has shut its side or reset the connection. What it sent before may be unread.
+    pub has_ended: bool,
     /// The client was told to go on with the body of the request that has not come whole.
     pub has_said_continue: bool,
     /// Why it ends, once it does: the first reason counts.
@@ -174,6 +176,7 @@ impl Connection {
             is_unread: false,
             is_in_unread: false,
             is_eof: false,
+            has_ended: false,
             has_said_continue: false,
             ending: None,
             is_closed: false,
@@ -247,6 +250,11 @@ impl Connection {
     pub fn is_paused(&self) -> bool {
         let is_waiting = matches!(self.state, State::Parked(_)) && self.inbound.len() >= HIGH_WATER;
         is_waiting || self.outbound.len() >= HIGH_WATER
+    }
+
+    /// Whether a request is held for a peer that is gone, which no read would tell: its input has to wait.
+    pub fn is_held_in_vain(&self) -> bool {
+        self.has_ended && matches!(self.state, State::Parked(_)) && self.is_paused()
     }
 
     /// Whether this is the WebSocket of a client, and not one that is only being tried.

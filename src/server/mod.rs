@@ -239,12 +239,16 @@ impl Server {
         if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
             return;
         }
+        let is_end = event.is_read_closed() || event.is_error();
+        self.connections.get_mut(slot).has_ended |= is_end;
         let connection = self.connections.get(slot);
-        if connection.is_paused() || self.is_over(EVENTS_BUDGET) {
+        if connection.is_held_in_vain() {
+            self.end_of_input(slot);
+        } else if connection.is_paused() || self.is_over(EVENTS_BUDGET) {
             self.connections.read_again(slot);
         } else if !connection.is_unread {
             // One that is has input to be dealt with first, which an end would cut off.
-            self.read(slot, event.is_read_closed() || event.is_error());
+            self.read(slot, is_end);
         }
     }
 

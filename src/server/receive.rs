@@ -79,6 +79,9 @@ impl Server {
             connection.inbound = rest;
         }
         connection.count_memory();
+        if connection.is_held_in_vain() {
+            self.end_of_input(slot);
+        }
     }
 
     /// Works off whole requests and frames, and says how many bytes they took.
@@ -311,7 +314,7 @@ impl Server {
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
-    fn end_of_input(&mut self, slot: u32) {
+    pub(super) fn end_of_input(&mut self, slot: u32) {
         self.hang_up(slot);
         self.connections.get_mut(slot).is_eof = true;
         if self.connections.get(slot).outbound.is_empty() {
