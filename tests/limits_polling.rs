@@ -67,8 +67,10 @@ fn what_is_sent_behind_a_held_request_waits_with_the_sender() {
     assert!(refusals == 50, "the server has taken in {sent} bytes behind a request that it holds");
 }
 
-/// Closes a connection in each of the ways that the other side can tell apart.
-const ENDS: [(&str, fn(TcpStream) -> Option<TcpStream>); 3] = [
+/// A way to close a connection; returns what has to stay open for it.
+type End = fn(TcpStream) -> Option<TcpStream>;
+
+const ENDS: [(&str, End); 3] = [
     ("closed", |_| None),
     ("half-closed", |stream| {
         stream.shutdown(Shutdown::Write).unwrap();

@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::Server;
+use common::metrics::Metrics;
 use common::phoenix::Phoenix;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::chat;
 use common::raw::{Bystander, echo, frame, heartbeat, open, read_frame};
+use common::{Server, wait_until};
 use serde_json::json;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -135,6 +136,23 @@ fn who_floods_requests_and_reads_no_answers_is_held_back() {
     flood(&server, &mut stream, request.repeat(1000).as_bytes(), 100 << 20);
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held");
+}
+
+/// A snapshot of more than the backlog, for connections that read nothing of it.
+#[test]
+fn responses_count_as_backlog() {
+    let server = Server::start(&["--max-backlog", "16KiB"]);
+    let mut students = Phoenix::connect(&server, V2);
+    for id in 0..1000 {
+        students.join_student(json!(id));
+        students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
+    }
+    students.settle();
+    let closed = || Metrics::of(&server).get("mio_chat_closed_total", &[("reason", "too slow")]);
+    let mut streams: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    let request = "GET /?limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
+    streams.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
+    wait_until("those who do not read are cut off", || closed() == 5.0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use common::phoenix::{Phoenix, chat};
 use common::{Server, bayeux, raw, wait_until};
 use serde_json::json;
 
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[test]
@@ -193,20 +194,43 @@ fn a_connection_is_not_open_and_closed_at_once() {
 #[test]
 fn whoever_asks_in_the_same_turn_gets_the_same_text() {
     let server = Server::start(&[]);
+    let mut streams = [server.connect(), server.connect()];
+    // Both connections are known when the server goes on, and both have asked.
+    streams.iter_mut().for_each(|stream| {
+        stream.write_all(HEALTH).unwrap();
+        assert_eq!(raw::read_response(stream).status, 200);
+    });
+    server.signal("STOP");
+    streams.iter_mut().for_each(|stream| stream.write_all(SCRAPE).unwrap());
+    server.signal("CONT");
+    let [first, second] = streams.each_mut().map(|stream| raw::read_response(stream).body);
+    assert_eq!(first, second);
+    streams[0].write_all(SCRAPE).unwrap();
+    let metrics = Metrics::read(&raw::read_response(&mut streams[0]).body);
+    assert_eq!(metrics.get("mio_chat_http_responses_total", &[("code", "200")]), 4.0);
+}
+
+/// What costs much is done once a turn for a connection, however many requests it has sent.
+#[test]
+fn a_connection_gets_one_costly_response_in_a_turn() {
+    let server = Server::start(&[]);
     let mut stream = server.connect();
-    stream.write_all(&[SCRAPE, SCRAPE].concat()).unwrap();
-    let responses = [raw::read_response(&mut stream), raw::read_response(&mut stream)];
-    assert_eq!(responses[0].body, responses[1].body);
-    stream.write_all(SCRAPE).unwrap();
-    let metrics = Metrics::read(&raw::read_response(&mut stream).body);
-    assert_eq!(metrics.get("mio_chat_http_responses_total", &[("code", "200")]), 2.0);
+    stream.write_all(&[SCRAPE, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", SCRAPE, SCRAPE].concat()).unwrap();
+    let turns = [(); 4].map(|()| raw::read_response(&mut stream).body).map(|body| {
+        let is_metrics = body.starts_with('#');
+        is_metrics.then(|| Metrics::read(&body).get("mio_chat_loop_turns_total", &[]))
+    });
+    let [Some(first), None, Some(third), Some(fourth)] = turns else {
+        panic!("{turns:?}");
+    };
+    assert!(third - first >= 2.0 && fourth > third, "{turns:?}");
 }
 
 #[test]
 fn what_a_turn_is_about_to_write_is_no_backlog() {
     let server = Server::start(&[]);
     let mut stream = server.connect();
-    stream.write_all(&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", SCRAPE].concat()).unwrap();
+    stream.write_all(&[HEALTH, SCRAPE].concat()).unwrap();
     raw::read_response(&mut stream);
     let metrics = Metrics::read(&raw::read_response(&mut stream).body);
     assert_eq!(metrics.get("mio_chat_backlog_bytes", &[]), 0.0);

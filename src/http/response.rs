@@ -29,12 +29,15 @@ pub struct Response {
     content_type: &'static str,
     headers: Vec<(&'static str, Cow<'static, str>)>,
     body: Cow<'static, [u8]>,
+    /// The body was not made, since only the head is asked for; so its length is not known.
+    has_no_length: bool,
 }
 
 impl Response {
     /// A response with a body of this media type.
     pub fn new(content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
-        Response { status: Status::OK, content_type, headers: Vec::new(), body: body.into() }
+        let body = body.into();
+        Response { status: Status::OK, content_type, headers: Vec::new(), body, has_no_length: false }
     }
 
     /// A response with a JSON body.
@@ -72,6 +75,11 @@ impl Response {
             .with("Access-Control-Allow-Methods", methods)
             .with("Access-Control-Allow-Headers", headers)
             .with("Access-Control-Max-Age", "86400")
+    }
+
+    /// A response to HEAD whose body was not made. It may leave its length out (RFC 9110, 9.3.2).
+    pub fn without_length(self) -> Response {
+        Response { has_no_length: true, ..self }
     }
 
     /// Keeps caches from storing the response.
@@ -120,8 +128,11 @@ impl Response {
         let _ = write!(
             out,
             "HTTP/1.1 {code} {phrase}\r\nDate: {date}\r\nContent-Type: {content_type}\r\n\
-             Content-Length: {length}\r\nConnection: {connection}\r\nX-Content-Type-Options: nosniff\r\n"
+             Connection: {connection}\r\nX-Content-Type-Options: nosniff\r\n"
         );
+        if !self.has_no_length {
+            let _ = write!(out, "Content-Length: {length}\r\n");
+        }
         for (name, value) in &self.headers {
             let _ = write!(out, "{name}: {value}\r\n");
         }

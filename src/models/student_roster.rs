@@ -32,12 +32,14 @@ pub struct Student {
     /// This student's place in the list of its client's users.
     pub place: u32,
     state: StudentState,
+    /// This student's place in the list of those who are not just connected, while it is one of them.
+    ready_place: u32,
 }
 
 impl Student {
     /// A student who has connected and is not ready yet.
     pub fn new(id: UserId, client: ClientId) -> Student {
-        Student { id, client, place: 0, state: StudentState::Connected }
+        Student { id, client, place: 0, state: StudentState::Connected, ready_place: 0 }
     }
 
     /// What the student is doing.
@@ -68,6 +70,8 @@ pub struct StudentRoster {
     roster: Roster<Student>,
     first: Option<StudentKey>,
     last: Option<StudentKey>,
+    /// Those who are not just connected, in no particular order.
+    ready: Vec<StudentKey>,
     counts: StudentCounts,
     changes: u64,
 }
@@ -138,6 +142,26 @@ impl StudentRoster {
         })
     }
 
+    /// The students who have been ready, in no particular order.
+    pub fn ready(&self) -> impl Iterator<Item = &Student> {
+        self.ready.iter().map(|key| self.roster.get(*key))
+    }
+
+    /// Adds a student to the list of those who have been ready, or takes it off.
+    fn list_ready(&mut self, key: StudentKey, was_ready: bool, is_ready: bool) {
+        let student = self.roster.get_mut(key);
+        if !was_ready && is_ready {
+            student.ready_place = self.ready.len() as u32;
+            self.ready.push(key);
+        } else if was_ready && !is_ready {
+            let place = student.ready_place;
+            self.ready.swap_remove(place as usize);
+            if let Some(moved) = self.ready.get(place as usize) {
+                self.roster.get_mut(*moved).ready_place = place;
+            }
+        }
+    }
+
     fn set_state(&mut self, key: StudentKey, state: StudentState) {
         let before = std::mem::replace(&mut self.roster.get_mut(key).state, state);
         if let StudentState::Waiting { ahead, behind, .. } = before {
@@ -150,6 +174,8 @@ impl StudentRoster {
         if before != state {
             self.count(before, |n| *n -= 1);
             self.count(state, |n| *n += 1);
+            let connected = StudentState::Connected;
+            self.list_ready(key, before != connected, state != connected);
             self.changes += 1;
         }
     }
@@ -208,6 +234,12 @@ mod tests {
         roster
     }
 
+    fn ready(roster: &StudentRoster) -> Vec<u64> {
+        let mut ids: Vec<_> = roster.ready().map(|student| student.id.text().parse().unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     fn queue(roster: &StudentRoster) -> Vec<StudentKey> {
         roster.queue().collect()
     }
@@ -233,6 +265,7 @@ mod tests {
             (0..4).for_each(|key| roster.wait(key, 0));
             roster.remove(leaver);
             let rest: Vec<_> = (0..4).filter(|&key| key != leaver).collect();
+            assert_eq!(ready(&roster), rest.iter().map(|&key| u64::from(key)).collect::<Vec<_>>());
             assert_eq!(queue(&roster), rest);
             let newcomer = roster.insert(Student::new(9.into(), ClientId { slot: 1, generation: 0 }));
             roster.wait(newcomer, 0);
@@ -252,8 +285,9 @@ mod tests {
         roster.remove(1);
         assert_eq!(roster.counts(), StudentCounts { total: 1, waiting: 0, chatting: 0, finished: 1 });
         roster.wait(0, 0);
-        assert_eq!(queue(&roster), [0]);
+        assert_eq!((queue(&roster), ready(&roster)), (vec![0], vec![0]));
         roster.remove(0);
+        assert!(ready(&roster).is_empty());
         assert_eq!(roster.counts(), StudentCounts::default());
     }
 }

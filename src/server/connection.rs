@@ -256,9 +256,4 @@ impl Connection {
     pub fn is_held_in_vain(&self) -> bool {
         self.has_ended && matches!(self.state, State::Parked(_)) && self.is_paused()
     }
-
-    /// Whether this is the WebSocket of a client, and not one that is only being tried.
-    pub fn is_client(&self) -> bool {
-        matches!(self.state, State::WebSocket(..) | State::Bayeux(..))
-    }
 }

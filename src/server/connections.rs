@@ -205,7 +205,7 @@ impl Connections {
     /// Whether a connection reads so slowly that it is to be cut off.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
         let connection = &self.slab[slot as usize];
-        connection.outbound.len() > self.max_backlog && connection.is_client()
+        connection.outbound.len() > self.max_backlog
     }
 
     /// Writes what waits for a connection.

@@ -35,9 +35,14 @@ impl Server {
         self.connections.get_mut(slot).has_said_continue = false;
         let response = match self.admit(&request) {
             Route::Page => page::response(),
-            Route::Snapshot { limit } => self.snapshot(limit),
+            Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
+                self.work = 0;
+                self.connections.read_again(slot);
+                return 0;
+            }
+            Route::Snapshot { limit } => self.snapshot(limit, request.method == "HEAD"),
+            Route::Metrics => self.metrics(request.method == "HEAD"),
             Route::Health => self.health(),
-            Route::Metrics => self.metrics(),
             Route::Refused(response) => response,
             Route::Phoenix => match self.upgrade_phoenix(slot, &request) {
                 Ok(()) => return used,
@@ -88,10 +93,26 @@ impl Server {
         self.refuse_request(slot, Status::TIMEOUT);
     }
 
-    fn snapshot(&self, limit: usize) -> Response {
-        // Plain structs, for which serde_json has no error.
-        let body = serde_json::to_vec(&self.app.snapshot(limit)).unwrap_or_default();
-        Response::json(Status::OK, body).with("Vary", "Accept")
+    /// The snapshot as JSON. Those who ask in the same turn get the same.
+    fn snapshot(&mut self, limit: usize, is_head: bool) -> Response {
+        let response = if is_head {
+            Response::json(Status::OK, Vec::new()).without_length()
+        } else {
+            self.take_costly();
+            let turn = self.metrics.turns.count;
+            if self.snapshot.as_ref().is_none_or(|(made, _)| *made != turn) {
+                self.snapshot = Some((turn, self.app.snapshot()));
+            }
+            let body = self.snapshot.as_ref().map(|(_, snapshot)| snapshot.json(limit));
+            Response::json(Status::OK, body.unwrap_or_default())
+        };
+        response.with("Vary", "Accept")
+    }
+
+    /// A response takes long to make or to write: it is the connection's only one in this turn.
+    pub(super) fn take_costly(&mut self) {
+        self.costly = self.costly.saturating_sub(1);
+        self.work = 0;
     }
 
     fn health(&self) -> Response {

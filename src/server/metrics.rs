@@ -11,7 +11,11 @@ use crate::stats::{ConnectionCounts, Stats};
 impl Server {
     /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
     /// are counted for it, which a crowd that asks must not make the loop's main work.
-    pub(super) fn metrics(&mut self) -> Response {
+    pub(super) fn metrics(&mut self, is_head: bool) -> Response {
+        if is_head {
+            return Response::new(exposition::CONTENT_TYPE, &b""[..]).without_length();
+        }
+        self.take_costly();
         let turn = self.metrics.turns.count;
         if self.scrape.0 != turn {
             self.scrape = (turn, self.exposition());

@@ -48,6 +48,7 @@ use crate::metrics::Metrics;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::options::Options;
+use crate::snapshot::Snapshot;
 
 use crate::http::peer::TrustedProxies;
 use clients::Clients;
@@ -70,6 +71,8 @@ const READ_BUFFER: usize = 64 * 1024;
 /// everybody is written to soon. The rest waits for the next turn.
 const EVENTS_BUDGET: Duration = Duration::from_millis(4);
 const TURN_BUDGET: Duration = Duration::from_millis(6);
+/// Responses of some 100 KiB that are made and written in one turn. Who asks for one more waits for the next turn.
+const COSTLY_RESPONSES: u32 = 16;
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
@@ -96,6 +99,10 @@ pub struct Server {
     app: App,
     memory: Memory,
     metrics: Metrics,
+    /// Responses that take long to make or to write for which there is time left in this turn.
+    costly: u32,
+    /// The snapshot as it was last made, and the turn in which that was.
+    snapshot: Option<(u64, Snapshot)>,
     /// The metrics as they were last told, and the turn in which that was.
     scrape: (u64, String),
     origins: Origins,
@@ -143,6 +150,8 @@ impl Server {
             app: App::new(limits, &memory, Uuid::new_v4),
             memory,
             metrics: Metrics::new(),
+            costly: 0,
+            snapshot: None,
             scrape: (0, String::new()),
             origins: options.origins.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
@@ -168,6 +177,7 @@ impl Server {
         while !self.is_done() {
             self.wait(&mut events)?;
             let left = self.connections.unread_len();
+            self.costly = COSTLY_RESPONSES;
             for event in &events {
                 self.dispatch(event);
             }
