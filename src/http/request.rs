@@ -5,15 +5,14 @@ use std::str;
 
 use httparse::Status::{Complete, Partial};
 
+use super::chunked::{ChunkedDecoder, is_token};
+use super::reader::{Body, RequestReader};
 use super::response::Status;
+use super::uri::{Target, split_host};
 
 /// The largest request head, in bytes: a larger one is answered with 431.
 pub const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 100;
-
-/// A body and the bytes that it takes on the wire, which differ if it is chunked; `None` if it has not
-/// come whole.
-type Body<'a> = Option<(Cow<'a, [u8]>, usize)>;
 
 /// A request that has come whole.
 #[derive(Debug)]
@@ -31,49 +30,75 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Reads one request from the start of `input` and says how many bytes it took; `None` if it has not
-    /// come whole. An error is the status to answer with, after which the connection cannot be used: 413 if the
-    /// body has more than `max_body` bytes.
+    /// come whole. For one that comes in pieces, see [`RequestReader`].
     pub fn parse(input: &'a [u8], max_body: usize) -> Result<Option<(Request<'a>, usize)>, Status> {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut head = httparse::Request::new(&mut headers);
-        let length = match head.parse(input) {
-            Ok(Complete(length)) if length <= MAX_HEAD => length,
-            Ok(Partial) if input.len() <= MAX_HEAD => return Ok(None),
-            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Status::HEAD_TOO_LARGE),
-            Err(_) => return Err(Status::BAD_REQUEST),
-        };
-        let (authority, target) = origin_form(head.path.unwrap_or_default());
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut request = Request {
-            method: head.method.unwrap_or_default(),
-            path,
-            query,
-            authority,
-            is_http_11: head.version == Some(1),
-            headers: head.headers.to_vec(),
-            body: Cow::Borrowed(&[]),
-        };
-        // A request for the right host is what HTTP/1.1 asks for first (RFC 9112, 3.2).
-        if request.is_http_11 && request.all("host").count() != 1 {
-            return Err(Status::BAD_REQUEST);
-        }
-        let Some((body, taken)) = request.read_body(&input[length..], max_body)? else {
-            return Ok(None);
-        };
-        request.body = body;
-        Ok(Some((request, length + taken)))
+        RequestReader::default().read(input, max_body)
     }
 
-    /// Whether the head has come whole, and the client waits for a word before it sends the body
-    /// (RFC 9110, 10.1.1).
-    pub fn expects_continue(input: &[u8]) -> bool {
+    /// Reads a head that has come whole, with or without empty lines before it. The error is the status to answer
+    /// with.
+    pub fn parse_head(head: &'a [u8]) -> Result<Request<'a>, Status> {
+        let empty = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let head = &head[empty..];
+        let end = head.iter().position(|byte| *byte == b'\n').ok_or(Status::BAD_REQUEST)?;
+        let line = head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]);
+        let (method, target, is_http_11) = Request::parse_line(line)?;
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut head = httparse::Request::new(&mut headers);
-        let is_whole = matches!(head.parse(input), Ok(Complete(_)));
-        let expects = |header: &httparse::Header| {
-            header.name.eq_ignore_ascii_case("expect") && header.value.eq_ignore_ascii_case(b"100-continue")
+        let headers = match httparse::parse_headers(&head[end + 1..], &mut headers) {
+            Ok(Complete((_, headers))) => headers.to_vec(),
+            Err(httparse::Error::TooManyHeaders) => return Err(Status::HEAD_TOO_LARGE),
+            Ok(Partial) | Err(_) => return Err(Status::BAD_REQUEST),
         };
-        is_whole && head.version == Some(1) && head.headers.iter().any(expects)
+        let Target { authority, path, query } = Target::parse(method, target).ok_or(Status::BAD_REQUEST)?;
+        let body = Cow::Borrowed(&[][..]);
+        let request = Request { method, path, query, authority, is_http_11, headers, body };
+        request.check_host()?;
+        Ok(request)
+    }
+
+    /// Takes a request line apart: method, target, and whether it is HTTP/1.1 (RFC 9112, 3). A later minor version
+    /// is served as 1.1 (RFC 9110, 2.5).
+    pub fn parse_line(line: &[u8]) -> Result<(&str, &str, bool), Status> {
+        let line = str::from_utf8(line).map_err(|_| Status::BAD_REQUEST)?;
+        let mut parts = line.split(' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Status::BAD_REQUEST);
+        };
+        let minor = version.strip_prefix("HTTP/1.").filter(|minor| minor.len() == 1);
+        let minor = minor.and_then(|minor| minor.parse::<u8>().ok()).ok_or(Status::BAD_REQUEST)?;
+        let is_method = !method.is_empty() && method.bytes().all(is_token);
+        if !is_method || target.is_empty() || target.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(Status::BAD_REQUEST);
+        }
+        Ok((method, target, minor >= 1))
+    }
+
+    /// Whether these bytes can be the beginning of a request line, or of empty lines before it.
+    pub fn may_begin(bytes: &[u8]) -> bool {
+        bytes.iter().take_while(|byte| **byte != b' ').all(|byte| is_token(*byte) || *byte == b'\r')
+    }
+
+    /// A request has one host that follows the grammar; in HTTP/1.0 it may have none (RFC 9112, 3.2).
+    fn check_host(&self) -> Result<(), Status> {
+        let mut hosts = self.all("host");
+        let is_right = match (hosts.next(), hosts.next()) {
+            (None, _) => !self.is_http_11,
+            (Some(host), None) => str::from_utf8(host).is_ok_and(|host| split_host(host.trim()).is_some()),
+            (Some(_), Some(_)) => false,
+        };
+        if is_right { Ok(()) } else { Err(Status::BAD_REQUEST) }
+    }
+
+    /// Whether the client waits for a word before it sends the body (RFC 9110, 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.is_http_11 && self.has_token("expect", "100-continue")
+    }
+
+    /// The same request with this body.
+    pub fn with_body(self, body: Cow<'a, [u8]>) -> Request<'a> {
+        Request { body, ..self }
     }
 
     /// The host and port that the request is for: those of a target in absolute form go before the header
@@ -129,47 +154,42 @@ impl<'a> Request<'a> {
         named.map(|header| header.value).collect::<Vec<_>>().into_iter()
     }
 
-    fn read_body(&self, input: &'a [u8], max_body: usize) -> Result<Body<'a>, Status> {
-        let chunked = self.all("transfer-encoding").next().is_some();
+    /// How the end of the body is found (RFC 9112, 6.3). The error is the status to answer with.
+    pub fn framing(&self, max_body: usize) -> Result<Body, Status> {
         let mut lengths = self.all("content-length");
         let length = lengths.next();
-        if chunked {
-            // Two lengths for one body are how requests are smuggled (RFC 9112, 6.3).
+        if self.all("transfer-encoding").next().is_some() {
+            // Two lengths for one body are how requests are smuggled.
             if length.is_some() || !self.is_http_11 {
                 return Err(Status::BAD_REQUEST);
             }
-            let mut codings = self.tokens("transfer-encoding");
-            let is_chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-            if !is_chunked || codings.next().is_some() {
-                return Err(Status::NOT_IMPLEMENTED);
-            }
-            return read_chunks(input, max_body);
+            self.check_codings()?;
+            return Ok(Body::Chunked(ChunkedDecoder::new(max_body)));
         }
         let Some(length) = length else {
-            return Ok(Some((Cow::Borrowed(&[]), 0)));
+            return Ok(Body::Length(0));
         };
         if lengths.any(|other| other != length) {
             return Err(Status::BAD_REQUEST);
         }
-        let length = content_length(length, max_body)?;
-        Ok(input.get(..length).map(|body| (Cow::Borrowed(body), length)))
+        content_length(length, max_body).map(Body::Length)
+    }
+
+    /// A body's last coding has to be chunked, which has to be there once; others before it are not implemented.
+    fn check_codings(&self) -> Result<(), Status> {
+        let codings: Vec<_> = self.tokens("transfer-encoding").filter(|coding| !coding.is_empty()).collect();
+        let chunked = codings.iter().filter(|coding| coding.eq_ignore_ascii_case("chunked")).count();
+        let is_last = codings.last().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        match (chunked, is_last) {
+            (1, true) if codings.len() == 1 => Ok(()),
+            (1, true) => Err(Status::NOT_IMPLEMENTED),
+            _ => Err(Status::BAD_REQUEST),
+        }
     }
 }
 
 fn form_field<'a>(form: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// The authority that a proxy may put before a target, with a scheme (RFC 9112, 3.2.2), and the target without
-/// them.
-fn origin_form(target: &str) -> (Option<&str>, &str) {
-    match target.split_once("://") {
-        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
-            let authority = rest.split(['/', '?', '#']).next();
-            (authority, rest.find('/').map_or("/", |at| &rest[at..]))
-        }
-        _ => (None, target),
-    }
 }
 
 fn content_length(value: &[u8], max_body: usize) -> Result<usize, Status> {
@@ -178,48 +198,6 @@ fn content_length(value: &[u8], max_body: usize) -> Result<usize, Status> {
     }
     let length = str::from_utf8(value).ok().and_then(|value| value.parse().ok());
     length.filter(|&length| length <= max_body).ok_or(Status::BODY_TOO_LARGE)
-}
-
-/// Puts a chunked body together (RFC 9112, 7.1). Trailers are read and dropped.
-fn read_chunks(input: &[u8], max_body: usize) -> Result<Body<'_>, Status> {
-    let mut body = Vec::new();
-    let mut at = 0;
-    loop {
-        let (header, size) = match httparse::parse_chunk_size(&input[at..]) {
-            Ok(Complete((header, size))) => (header, size),
-            // A chunk's size line with its extensions has the room of a head.
-            Ok(Partial) if input.len() - at <= MAX_HEAD => return Ok(None),
-            _ => return Err(Status::BAD_REQUEST),
-        };
-        at += header;
-        // Each read begins anew at the first chunk, so chunks that are mostly wrapping are not taken.
-        if at > 2 * body.len() + MAX_HEAD {
-            return Err(Status::BODY_TOO_LARGE);
-        }
-        if size == 0 {
-            let trailers = read_trailers(&input[at..])?;
-            return Ok(trailers.map(|length| (Cow::Owned(body), at + length)));
-        }
-        if size > (max_body - body.len()) as u64 {
-            return Err(Status::BODY_TOO_LARGE);
-        }
-        let end = at + size as usize;
-        match input.get(end..end + 2) {
-            Some(b"\r\n") => body.extend_from_slice(&input[at..end]),
-            Some(_) => return Err(Status::BAD_REQUEST),
-            None => return Ok(None),
-        }
-        at = end + 2;
-    }
-}
-
-fn read_trailers(input: &[u8]) -> Result<Option<usize>, Status> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    match httparse::parse_headers(input, &mut headers) {
-        Ok(Complete((length, _))) => Ok(Some(length)),
-        Ok(Partial) if input.len() <= MAX_HEAD => Ok(None),
-        _ => Err(Status::BAD_REQUEST),
-    }
 }
 
 #[cfg(test)]
@@ -267,14 +245,6 @@ mod tests {
     }
 
     #[test]
-    fn knows_who_waits_for_a_word_before_the_body() {
-        let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n";
-        assert!(Request::expects_continue(head.as_bytes()));
-        assert!(!Request::expects_continue(&head.as_bytes()[..head.len() - 1]));
-        assert!(!Request::expects_continue(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"));
-    }
-
-    #[test]
     fn keep_alive_is_the_default_of_1_1_only() {
         assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_alive());
         assert!(whole("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive());
@@ -297,7 +267,7 @@ mod tests {
             (post("Content-Length: -1"), Status::BAD_REQUEST),
             (post("Content-Length: 1\r\nContent-Length: 2"), Status::BAD_REQUEST),
             (post("Content-Length: 1\r\nTransfer-Encoding: chunked"), Status::BAD_REQUEST),
-            (post("Transfer-Encoding: gzip"), Status::NOT_IMPLEMENTED),
+            (post("Transfer-Encoding: gzip"), Status::BAD_REQUEST),
             (post("Transfer-Encoding: chunked\r\n\r\nfffffff"), Status::BODY_TOO_LARGE),
             (post("Transfer-Encoding: chunked\r\n\r\n1\r\nabc"), Status::BAD_REQUEST),
             (

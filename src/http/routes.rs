@@ -6,7 +6,6 @@ use super::response::{Response, Status};
 
 /// The list rows that `GET /` shows unless told, and at the most.
 const DEFAULT_LIMIT: usize = 1000;
-const MAX_LIMIT: usize = 10_000;
 
 /// What a request is for.
 #[derive(Debug)]
@@ -50,9 +49,7 @@ pub fn route(request: &Request<'_>) -> Route {
     };
     match (request.method, &route) {
         ("GET", _) => route,
-        ("HEAD", Route::Page | Route::Snapshot { .. } | Route::Health | Route::Metrics) => route,
-        ("HEAD", Route::Refused(_)) => route,
-        (_, Route::Phoenix | Route::Echo) => not_allowed("GET"),
+        ("HEAD", _) => route,
         _ => not_allowed("GET, HEAD"),
     }
 }
@@ -60,7 +57,7 @@ pub fn route(request: &Request<'_>) -> Route {
 fn snapshot(request: &Request<'_>) -> Route {
     let limit = request.query("limit").map_or(Ok(DEFAULT_LIMIT), str::parse);
     match limit {
-        Ok(limit) => Route::Snapshot { limit: limit.min(MAX_LIMIT) },
+        Ok(limit) => Route::Snapshot { limit },
         Err(_) => Route::Refused(Response::error(Status::BAD_REQUEST, "limit must be a whole number")),
     }
 }

@@ -20,11 +20,16 @@ impl Accept {
         let upgrade_required =
             |detail| Response::error(Status::UPGRADE_REQUIRED, detail).with("Upgrade", "websocket");
         let bad_request = |detail| Response::error(Status::BAD_REQUEST, detail);
-        if !request.has_token("upgrade", "websocket") {
+        // The method of a handshake is GET (RFC 6455, 4.1).
+        if request.method != "GET" || !request.has_token("upgrade", "websocket") {
             return Err(upgrade_required("this path speaks WebSocket"));
         }
         if !request.is_http_11 || !request.has_token("connection", "upgrade") {
             return Err(bad_request("not a WebSocket handshake"));
+        }
+        // Each of these is there once (RFC 6455, 11.3.1 and 11.3.5).
+        if ["sec-websocket-key", "sec-websocket-version"].iter().any(|name| request.all(name).count() > 1) {
+            return Err(bad_request("two values of a WebSocket header"));
         }
         if request.header("sec-websocket-version") != Some("13") {
             return Err(upgrade_required("WebSocket version 13 only").with("Sec-WebSocket-Version", "13"));

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 
 use super::batch::PendingBatch;
 use super::payload::PendingPayload;
+use crate::http::reader::RequestReader;
 use crate::http::response::{Response, Status};
 use crate::memory::Share;
 use crate::metrics::Traffic;
@@ -116,6 +117,8 @@ pub struct Connection {
     pub since: Millis,
     /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
     pub inbound: Vec<u8>,
+    /// How far the request is read that has not come whole.
+    pub reader: Option<Box<RequestReader>>,
     /// What of a request or frame waits for a later turn.
     pub pending: Option<Box<Pending>>,
     /// What waits to be written. Holds no memory when empty.
@@ -137,8 +140,6 @@ pub struct Connection {
     pub is_eof: bool,
     /// An event says that the peer has shut its side or reset the connection. What it sent before may be unread.
     pub has_ended: bool,
-    /// The client was told to go on with the body of the request that has not come whole.
-    pub has_said_continue: bool,
     /// Why it ends, once it does: the first reason counts.
     pub ending: Option<&'static str>,
     /// No longer a part of anything: the slot is freed at the end of the turn.
@@ -167,6 +168,7 @@ impl Connection {
             state: State::Http,
             since: now,
             inbound: Vec::new(),
+            reader: None,
             pending: None,
             outbound: Vec::new(),
             share,
@@ -177,7 +179,6 @@ impl Connection {
             is_in_unread: false,
             is_eof: false,
             has_ended: false,
-            has_said_continue: false,
             ending: None,
             is_closed: false,
         }
@@ -239,7 +240,9 @@ impl Connection {
         let reader = match &self.state {
             State::WebSocket(_, reader) | State::Bayeux(_, reader) => reader.memory(),
             State::Probe(_, reader) | State::Echo(reader) => reader.memory(),
-            State::Http | State::Parked(_) | State::Lingering => 0,
+            State::Http | State::Parked(_) | State::Lingering => {
+                self.reader.as_ref().map_or(0, |reader| reader.memory())
+            }
         };
         let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
         self.share.set(self.inbound.capacity() + self.outbound.capacity() + reader + pending);

@@ -321,7 +321,7 @@ impl Connections {
     /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
     pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
         let connection = &mut self.slab[slot as usize];
-        (connection.inbound, connection.pending) = (Vec::new(), None);
+        (connection.inbound, connection.reader, connection.pending) = (Vec::new(), None, None);
         connection.ending.get_or_insert(why);
         self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
@@ -339,7 +339,8 @@ impl Connections {
         self.ended.add(connection.ending.unwrap_or(why));
         self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
-        (connection.inbound, connection.pending, connection.outbound) = (Vec::new(), None, Vec::new());
+        (connection.inbound, connection.outbound) = (Vec::new(), Vec::new());
+        (connection.reader, connection.pending) = (None, None);
         connection.count_memory();
         self.timers.cancel(slot);
         self.closed.push(slot);

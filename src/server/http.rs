@@ -9,6 +9,7 @@ use super::clients::Link;
 use super::connection::State;
 use crate::http::page;
 use crate::http::peer::Peer;
+use crate::http::reader::RequestReader;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
@@ -21,9 +22,14 @@ use crate::websocket::FrameReader;
 impl Server {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
-        let (request, used) = match Request::parse(input, self.max_message_size) {
+        let reader = self.connections.get_mut(slot).reader.take();
+        let mut reader = reader.map_or_else(RequestReader::default, |reader| *reader);
+        let (request, used) = match reader.read(input, self.max_message_size) {
             Ok(None) => {
-                self.say_continue(slot, input);
+                if reader.take_expects_continue() {
+                    self.connections.outbound(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                self.connections.get_mut(slot).reader = Some(Box::new(reader));
                 return 0;
             }
             Ok(Some(parsed)) => parsed,
@@ -32,7 +38,6 @@ impl Server {
                 return input.len();
             }
         };
-        self.connections.get_mut(slot).has_said_continue = false;
         let response = match self.admit(&request) {
             Route::Page => page::response(),
             Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
@@ -78,14 +83,6 @@ impl Server {
             return Route::Refused(Response::error(Status::UNAVAILABLE, "the server is stopping"));
         }
         self.origins.check(request).map_or_else(Route::Refused, |()| route)
-    }
-
-    /// Lets a client go on that waits to be told before it sends a body.
-    fn say_continue(&mut self, slot: u32, input: &[u8]) {
-        if !self.connections.get(slot).has_said_continue && Request::expects_continue(input) {
-            self.connections.get_mut(slot).has_said_continue = true;
-            self.connections.outbound(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
     }
 
     /// The head did not come in time.
