@@ -202,10 +202,11 @@ impl Connections {
         }
     }
 
-    /// Whether a connection reads so slowly that it is to be cut off.
+    /// Whether a connection reads so slowly that it is to be cut off. One that is echoed has only its own messages
+    /// to read, which may be larger than others'.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
         let connection = &self.slab[slot as usize];
-        connection.outbound.len() > self.max_backlog
+        connection.outbound.len() > self.max_backlog && !matches!(connection.state, State::Echo(_))
     }
 
     /// Writes what waits for a connection.
