@@ -49,7 +49,13 @@ impl Server {
             Err(BatchError::Malformed) => return Some(Response::error(Status::BAD_REQUEST, "Bad request")),
             Err(error @ BatchError::TooLong) => {
                 self.bad_input(error.reason());
-                return Some(Response::error(Status::BAD_REQUEST, error.reason()));
+                self.write_response(
+                    slot,
+                    &Response::error(Status::BAD_REQUEST, error.reason()),
+                    false,
+                    false,
+                );
+                return None;
             }
         };
         let peer = Peer::of(self.client_address(slot, request));
@@ -153,6 +159,7 @@ impl Server {
             self.bad_input("unknown Bayeux client");
             return batch.replies.push(bayeux::unknown(&message));
         };
+        self.touch_detached(client);
         let Some(bayeux) = self.clients.bayeux(client) else {
             return;
         };

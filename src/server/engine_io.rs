@@ -15,7 +15,9 @@ use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
-use crate::protocols::socket_io::engine::{Revision, parse_session_id, session_id, unescape_newlines};
+use crate::protocols::socket_io::engine::{
+    MAX_PACKETS, Revision, parse_session_id, session_id, unescape_newlines,
+};
 use crate::protocols::socket_io::{NOOP, SocketIo};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -26,10 +28,6 @@ const SESSION_UNKNOWN: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 const BAD_HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
 pub(super) const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
 const UNSUPPORTED_VERSION: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
-
-/// Packets that one post may carry. Each may have an answer, which waits for the next poll: without a limit a small
-/// body of pings would have a large one.
-const MAX_PACKETS: usize = 1000;
 
 impl Server {
     /// Answers a request under `/socket.io/`; `None` if it is held or has become a WebSocket.
@@ -59,6 +57,7 @@ impl Server {
         };
         let client = self.session(sid).ok_or(SESSION_UNKNOWN)?;
         self.clients.heard(client, self.clock.now());
+        self.touch_detached(client);
         // A client that has a WebSocket has left the other transports behind.
         if self.clients.mailbox(client).is_none() {
             return Err(BAD_REQUEST);

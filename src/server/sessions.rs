@@ -1,8 +1,8 @@
 //! Detached sessions: clients that hold no connection at the moment. A client that polls is detached between
 //! two requests, a Bayeux client also after its WebSocket has closed. Opening one costs its peer nothing but a
 //! request, so their number is bounded, in total and for each peer address: a new one ends the one that has been
-//! detached for longest, those without a user on line first. Nobody is refused, and a flood of handshakes ends
-//! its own sessions before those of others.
+//! silent for longest, of those without a user on line as long as these are the most. Nobody is refused, and a
+//! flood of handshakes ends its own sessions before those of others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,20 +24,23 @@ pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
 const PEER_SHARE: usize = 4;
 const PEER_MINIMUM: usize = 16;
 
-/// The order in which detached sessions are ended.
+/// The place of a session among the detached ones. Of those with a user, and of those without, the one comes first
+/// of which nothing was heard for longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     has_user: bool,
-    /// A number that grows with each session that is detached.
-    since: u64,
+    /// Grows with each session that is detached, or that a request has come from since.
+    number: u64,
 }
 
-/// The detached sessions of all clients, and how many there may be.
+/// The detached sessions of all clients, and how many there may be. Each two of a kind are the sessions without a user
+/// and those with one.
 #[derive(Debug)]
 pub struct DetachedSessions {
-    ranks: BTreeMap<Rank, (ClientId, Peer)>,
-    peers: HashMap<Peer, BTreeSet<Rank>>,
-    next: u64,
+    ranks: [BTreeMap<Rank, (ClientId, Peer)>; 2],
+    peers: HashMap<Peer, [BTreeSet<Rank>; 2]>,
+    /// How many were added so far.
+    count: u64,
     limit: usize,
     peer_limit: usize,
 }
@@ -46,17 +49,21 @@ impl DetachedSessions {
     /// At most this many, of all peers together.
     pub fn new(limit: usize) -> DetachedSessions {
         let peer_limit = (limit / PEER_SHARE).max(PEER_MINIMUM).min(limit);
-        DetachedSessions { ranks: BTreeMap::new(), peers: HashMap::new(), next: 0, limit, peer_limit }
+        DetachedSessions { ranks: Default::default(), peers: HashMap::new(), count: 0, limit, peer_limit }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.ranks.len()
+        self.ranks.iter().map(BTreeMap::len).sum()
     }
 
     /// Whether this is the place of a session.
     pub fn has(&self, client: ClientId, rank: Rank, has_user: bool) -> bool {
-        rank.has_user == has_user && self.ranks.get(&rank).is_some_and(|(listed, _)| *listed == client)
+        rank.has_user == has_user && self.get(rank).is_some_and(|(listed, _)| listed == client)
+    }
+
+    fn get(&self, rank: Rank) -> Option<(ClientId, Peer)> {
+        self.ranks[usize::from(rank.has_user)].get(&rank).copied()
     }
 
     /// Adds a session, or moves it to where it belongs now that it has a user or has none. `rank` is where it is.
@@ -64,19 +71,18 @@ impl DetachedSessions {
         if let Some(rank) = rank {
             self.remove(peer, rank);
         }
-        let since = rank.map_or(self.next, |rank| rank.since);
-        self.next = self.next.max(since + 1);
-        let rank = Rank { has_user, since };
-        self.ranks.insert(rank, (client, peer));
-        self.peers.entry(peer).or_default().insert(rank);
+        self.count += 1;
+        let rank = Rank { has_user, number: rank.map_or(self.count, |rank| rank.number) };
+        self.ranks[usize::from(has_user)].insert(rank, (client, peer));
+        self.peers.entry(peer).or_default()[usize::from(has_user)].insert(rank);
         rank
     }
 
     fn remove(&mut self, peer: Peer, rank: Rank) {
-        self.ranks.remove(&rank);
+        self.ranks[usize::from(rank.has_user)].remove(&rank);
         if let Some(ranks) = self.peers.get_mut(&peer) {
-            ranks.remove(&rank);
-            if ranks.is_empty() {
+            ranks[usize::from(rank.has_user)].remove(&rank);
+            if ranks.iter().all(BTreeSet::is_empty) {
                 self.peers.remove(&peer);
             }
         }
@@ -84,28 +90,43 @@ impl DetachedSessions {
 
     /// The session to end before this peer may open another, and the limit that asks for it.
     fn in_the_way_of(&self, peer: Peer) -> Option<(ClientId, &'static str)> {
-        let of_peer = self.peers.get(&peer).filter(|ranks| ranks.len() >= self.peer_limit);
-        if let Some(rank) = of_peer.and_then(BTreeSet::first) {
-            return self.ranks.get(rank).map(|(client, _)| (*client, PEER));
+        if let Some([without, with]) = self.peers.get(&peer)
+            && without.len() + with.len() >= self.peer_limit
+        {
+            let rank = to_end(without.first(), with.first(), without.len(), self.peer_limit)?;
+            return self.get(rank).map(|(client, _)| (client, PEER));
         }
         self.first_beyond(self.limit.saturating_sub(1))
     }
 
     /// The first session to end if there are more than `limit`.
     fn first_beyond(&self, limit: usize) -> Option<(ClientId, &'static str)> {
-        let first = self.ranks.first_key_value().filter(|_| self.ranks.len() > limit);
-        first.map(|(_, (client, _))| (*client, TOTAL))
+        if self.len() <= limit {
+            return None;
+        }
+        let [without, with] =
+            self.ranks.each_ref().map(|ranks| ranks.first_key_value().map(|(rank, _)| rank));
+        let rank = to_end(without, with, self.ranks[0].len(), limit)?;
+        self.get(rank).map(|(client, _)| (client, TOTAL))
     }
+}
+
+/// Which of two sessions is ended, the first without a user and the first with one: the former, as long as there are so
+/// many of its kind that they take half of the limit. A flood of sessions ends its own by that: one without users
+/// ends nobody who is on line, and one with users leaves room for newcomers, who have none yet.
+fn to_end(without: Option<&Rank>, with: Option<&Rank>, count: usize, limit: usize) -> Option<Rank> {
+    let without_first = without.filter(|_| count > limit / 2);
+    without_first.or(with).or(without).copied()
 }
 
 impl Server {
     /// Opens the session of a client that brings no connection of its own. Sessions that are too many by that are
     /// ended.
     pub(super) fn open_detached(&mut self, protocol: Protocol, peer: Peer) -> ClientId {
+        let now = self.clock.now();
         while let Some((client, limit)) = self.detached.in_the_way_of(peer) {
             self.evict(client, limit);
         }
-        let now = self.clock.now();
         let link = Link::Polling(Box::new(Mailbox::opened(&self.memory, now + FIRST_REQUEST_TIMEOUT)));
         let client = self.clients.insert(link, protocol, peer, now);
         self.update_detached(client);
@@ -137,6 +158,16 @@ impl Server {
                 client.detached = Some(self.detached.insert(id, client.peer, has_user, rank));
             }
             _ => {}
+        }
+    }
+
+    /// Something has come from a client: if it is detached, it is the last of the detached ones now.
+    pub(super) fn touch_detached(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id)
+            && let Some(rank) = client.detached.take()
+        {
+            self.detached.remove(client.peer, rank);
+            client.detached = Some(self.detached.insert(id, client.peer, rank.has_user, None));
         }
     }
 
@@ -181,11 +212,26 @@ mod tests {
         while let Some((id, limit)) = sessions.first_beyond(0) {
             assert_eq!(limit, TOTAL);
             order.push(id.slot);
-            let (&rank, &(_, of)) = sessions.ranks.first_key_value().unwrap();
+            let all = sessions.ranks.iter().flatten();
+            let found =
+                all.map(|(rank, (listed, of))| (*rank, *listed, *of)).find(|(_, listed, _)| *listed == id);
+            let (rank, _, of) = found.unwrap();
             sessions.remove(of, rank);
         }
         assert_eq!(order, (3..20).chain(0..3).collect::<Vec<_>>());
         assert!(sessions.peers.is_empty());
+    }
+
+    #[test]
+    fn neither_those_with_a_user_nor_those_without_take_all_room() {
+        for has_user in [false, true] {
+            let mut sessions = DetachedSessions::new(40);
+            for slot in 0..40 {
+                sessions.insert(client(slot), peer(slot as u8), has_user == (slot >= 10), None);
+            }
+            // The oldest of the many goes, though all of the few are older.
+            assert_eq!(sessions.in_the_way_of(peer(99)), Some((client(10), TOTAL)));
+        }
     }
 
     #[test]

@@ -77,15 +77,22 @@ impl Revision {
         body
     }
 
-    /// Takes a body apart; `None` if it is not a payload.
+    /// Takes a body apart, up to one packet more than [`MAX_PACKETS`]; `None` if it is not a payload as far as that.
     pub fn decode_payload(self, body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
         match self {
-            Revision::V4 => Some(str::from_utf8(body).ok()?.split(SEPARATOR).map(Cow::Borrowed).collect()),
+            Revision::V4 => {
+                let packets = str::from_utf8(body).ok()?.split(SEPARATOR).take(MAX_PACKETS + 1);
+                Some(packets.map(Cow::Borrowed).collect())
+            }
             Revision::V3 if matches!(body.first(), Some(0 | 1)) => decode_binary(body),
             Revision::V3 => decode_counted(str::from_utf8(body).ok()?),
         }
     }
 }
+
+/// Packets that one post may carry. Each may have an answer, which waits for the next poll: without a limit a small
+/// body of pings would have a large one.
+pub const MAX_PACKETS: usize = 1000;
 
 /// What stands between packets in Engine.IO 4.
 const SEPARATOR: char = '\x1e';
@@ -112,7 +119,7 @@ fn ascii(packet: &str) -> Cow<'_, str> {
 /// `length:packet…`, at least one, the length in UTF-16 units.
 fn decode_counted(mut body: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut packets = Vec::new();
-    while packets.is_empty() || !body.is_empty() {
+    while (packets.is_empty() || !body.is_empty()) && packets.len() <= MAX_PACKETS {
         let (length, rest) = body.split_once(':')?;
         let length: usize = length.parse().ok()?;
         let (packet, rest) = split_at_utf16(rest, length)?;
@@ -150,7 +157,9 @@ fn undo_double_encoding(packet: &str) -> Cow<'_, str> {
 /// their own, 255, the packet.
 fn decode_binary(mut body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     let mut packets = Vec::new();
-    while let Some((kind, rest)) = body.split_first() {
+    while let Some((kind, rest)) = body.split_first()
+        && packets.len() <= MAX_PACKETS
+    {
         let end = rest.iter().position(|&byte| byte == 255)?;
         let mut length = 0usize;
         for &digit in &rest[..end] {
