@@ -136,6 +136,8 @@ pub struct Connection {
     pub is_unread: bool,
     /// In that list.
     pub is_in_unread: bool,
+    /// It sent much when it was last read: the others are read before it.
+    pub is_heavy: bool,
     /// The peer has shut its side, and all that it sent before is read.
     pub is_eof: bool,
     /// An event says that the peer has shut its side or reset the connection. What it sent before may be unread.
@@ -177,6 +179,7 @@ impl Connection {
             is_dirty: false,
             is_unread: false,
             is_in_unread: false,
+            is_heavy: false,
             is_eof: false,
             has_ended: false,
             ending: None,

@@ -65,7 +65,7 @@ pub struct Connections {
     /// Connections that were closed, by what they ended with.
     pub ended: Tally<&'static str>,
     /// Those with something to write.
-    dirty: VecDeque<u32>,
+    dirty: VecDeque<ConnectionId>,
     /// Those that may have input which no new edge will tell of.
     unread: VecDeque<ConnectionId>,
     /// Those that are closed, whose slots must not be reused in this turn.
@@ -163,7 +163,7 @@ impl Connections {
         let is_due = !connection.is_blocked || connection.outbound.len() > self.max_backlog;
         if is_due && !connection.is_dirty {
             connection.is_dirty = true;
-            self.dirty.push_back(slot);
+            self.dirty.push_back(ConnectionId { slot, generation: connection.generation });
         }
         if connection.outbound.capacity() == 0 {
             connection.outbound = self.spare.pop().unwrap_or_default();
@@ -193,13 +193,17 @@ impl Connections {
     /// The next connection that has something to write.
     pub fn next_dirty(&mut self) -> Option<u32> {
         loop {
-            let slot = self.dirty.pop_front()?;
-            let connection = &mut self.slab[slot as usize];
-            connection.is_dirty = false;
-            if !connection.is_closed {
+            let id = self.dirty.pop_front()?;
+            if let Some(slot) = self.find(id) {
+                self.get_mut(slot).is_dirty = false;
                 return Some(slot);
             }
         }
+    }
+
+    /// Whether any connection is to be written to.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
     }
 
     /// Whether a connection reads so slowly that it is to be cut off. One that is echoed has only its own messages

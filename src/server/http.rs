@@ -39,11 +39,14 @@ impl Server {
             }
         };
         let response = match self.admit(&request) {
-            Route::Page => page::response(),
-            Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
+            Route::Page | Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
                 self.work = 0;
                 self.connections.read_again(slot);
                 return 0;
+            }
+            Route::Page => {
+                self.take_costly();
+                page::response()
             }
             Route::Snapshot { limit } => self.snapshot(limit, request.method == "HEAD"),
             Route::Metrics => self.metrics(request.method == "HEAD"),

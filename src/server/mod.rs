@@ -67,12 +67,15 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
-/// How long a turn goes on with what has come, and then with what is left from earlier turns: no longer, so that
-/// everybody is written to soon. The rest waits for the next turn.
-const EVENTS_BUDGET: Duration = Duration::from_millis(4);
-const TURN_BUDGET: Duration = Duration::from_millis(6);
+/// How long a turn reads what has just come, and then what is left from earlier turns; and how long it has taken when
+/// it leaves off writing. The rest waits for the next turn, so that whoever sends little is answered soon.
+const EVENTS_BUDGET: Duration = Duration::from_millis(1);
+const UNREAD_BUDGET: Duration = Duration::from_millis(1);
+const TURN_BUDGET: Duration = Duration::from_millis(10);
+/// Writes after which the time is looked at.
+const WRITES: u32 = 16;
 /// Responses of some 100 KiB that are made and written in one turn. Who asks for one more waits for the next turn.
-const COSTLY_RESPONSES: u32 = 16;
+const COSTLY_RESPONSES: u32 = 4;
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
@@ -215,7 +218,7 @@ impl Server {
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&self) -> Option<Duration> {
-        if self.connections.has_unread() || !self.crowded.is_empty() {
+        if self.connections.has_unread() || self.connections.has_dirty() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -254,7 +257,7 @@ impl Server {
         let connection = self.connections.get(slot);
         if connection.is_held_in_vain() {
             self.end_of_input(slot);
-        } else if connection.is_paused() || self.is_over(EVENTS_BUDGET) {
+        } else if connection.is_paused() || connection.is_heavy || self.is_over(EVENTS_BUDGET) {
             self.connections.read_again(slot);
         } else if !connection.is_unread {
             // One that is has input to be dealt with first, which an end would cut off.
@@ -265,12 +268,13 @@ impl Server {
     /// Goes on with the input of the first `left` connections, which is left from earlier turns. What has just come
     /// goes first, since a client that waits for each answer has nothing left, and one that sends a flood has.
     fn read_unread(&mut self, left: usize) {
+        let began = self.clock.uptime();
         for _ in 0..left {
             if let Some(slot) = self.connections.next_unread() {
                 self.resume(slot);
+                self.clock.tick();
             }
-            self.clock.tick();
-            if self.is_over(TURN_BUDGET) {
+            if self.clock.uptime() - began > UNREAD_BUDGET {
                 break;
             }
         }
@@ -281,11 +285,17 @@ impl Server {
         self.clock.uptime().saturating_sub(self.metrics.turns.began()) > budget
     }
 
-    /// Writes to each connection that has something to be told. Cutting one off may give others
-    /// something to be told, which is written in the same turn.
+    /// Writes to each connection that has something to be told, as far as there is time. Cutting one off may give
+    /// others something to be told, which is written in the same turn.
     fn flush(&mut self) {
-        loop {
+        for written in 1.. {
             self.deliver_mail();
+            if written % WRITES == 0 {
+                self.clock.tick();
+                if self.is_over(TURN_BUDGET) {
+                    break;
+                }
+            }
             let Some(slot) = self.connections.next_dirty() else {
                 break;
             };

@@ -19,6 +19,9 @@ pub(super) const PEER_GONE: &str = "peer gone";
 /// waits for the next turn, so that one who sends much keeps nobody waiting.
 pub(super) const WORK: u32 = 16;
 
+/// Bytes that a connection sends at once, from which on it is read after those that send less.
+const HEAVY_READ: usize = 8 * 1024;
+
 impl Server {
     /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
     /// who talks much keeps others waiting.
@@ -36,7 +39,7 @@ impl Server {
                 }
                 self.receive(slot, &mut buffer[..length]);
             }
-            Ok(None) => {}
+            Ok(None) => self.connections.get_mut(slot).is_heavy = false,
             Err(_) => self.drop_connection(slot, PEER_GONE),
         }
         self.buffer = buffer;
@@ -59,6 +62,7 @@ impl Server {
 
     /// Takes in bytes behind those of a request or frame that was not whole yet.
     fn receive(&mut self, slot: u32, fresh: &mut [u8]) {
+        let length = fresh.len();
         let mut pending = std::mem::take(&mut self.connections.get_mut(slot).inbound);
         let rest = if pending.is_empty() {
             let used = self.consume(slot, fresh);
@@ -78,6 +82,7 @@ impl Server {
         if !rest.is_empty() && !matches!(connection.state, State::Lingering) {
             connection.inbound = rest;
         }
+        connection.is_heavy = length >= HEAVY_READ || self.work == 0;
         connection.count_memory();
         if connection.is_held_in_vain() {
             self.end_of_input(slot);
