@@ -7,6 +7,11 @@ use std::io::Write;
 use common::raw::{Bystander, read_head, read_response};
 use common::{Server, raw};
 
+/// The limits of a request: bytes of its head, header fields, and bytes of its body.
+const MAX_HEAD: usize = 16 * 1024;
+const MAX_FIELDS: usize = 100;
+const MAX_BODY: usize = 64 * 1024;
+
 /// The section, the request, and the status of the answer.
 type Rule<'a> = (&'a str, &'a str, u16);
 
@@ -18,7 +23,7 @@ fn check(rules: &[Rule]) {
         // What is refused may be closed before all of it is written.
         let _ = stream.write_all(request.as_bytes());
         let head = read_head(&mut stream);
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{section}: {request:?}: {head}");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{section}: {request:.200?}: {head}");
         bystander.settle();
     }
 }
@@ -30,6 +35,8 @@ fn request_lines() {
         ("9112 2.2", "GET /health HTTP/1.1\nHost: x\n\n", 200),
         ("9112 2.2", "GET /health HTTP/1.1\rHost: x\r\n\r\n", 400),
         ("9112 2.2", "GET /health HTTP/1.1\r\n Host: x\r\n\r\n", 400),
+        ("9112 2.2", "\r\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("9112 2.2", "GET /health HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", 400),
         ("9112 3", "GET  /health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("9112 3", "GET /health  HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("9112 3", " GET /health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
@@ -110,6 +117,9 @@ fn hosts() {
         ("9110 7.2", "1.1", "Host: x:80:80\r\n", 400),
         ("9110 7.2", "1.1", "Host: x:http\r\n", 400),
         ("9110 7.2", "1.1", "Host: \u{e9}\r\n", 400),
+        ("9110 5.6.3", "1.1", "Host: \t x \t\r\n", 200),
+        ("9110 5.6.3", "1.1", "Host: \u{a0}x\r\n", 400),
+        ("9110 5.6.3", "1.1", "Host: x\u{85}\r\n", 400),
         ("9112 5.1", "1.1", "Host : x\r\n", 400),
         ("9112 5.2", "1.1", "Host: x\r\nA: 1\r\n 2\r\n", 400),
         ("9110 5.1", "1.1", "Host: x\r\nA@: 1\r\n", 400),
@@ -137,6 +147,9 @@ fn bodies() {
         ("9112 6.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n", 400),
         ("9112 6.1", "Transfer-Encoding: gzip, chunked", "0\r\n\r\n", 501),
         ("9112 6.1", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "0\r\n\r\n", 501),
+        ("9112 7", "Transfer-Encoding: chunked;a=b", "0\r\n\r\n", 400),
+        ("9110 5.6.3", "Transfer-Encoding: \u{a0}chunked", "0\r\n\r\n", 400),
+        ("9110 5.6.3", "Transfer-Encoding: chunked\u{2003}", "0\r\n\r\n", 400),
         ("9112 7", "Transfer-Encoding: CHUNKED", "0\r\n\r\n", 405),
         ("9110 5.6.1", "Transfer-Encoding: , chunked,", "0\r\n\r\n", 405),
         ("9112 7.1", "Transfer-Encoding: chunked", "2\r\nab\r\n000\r\n\r\n", 405),
@@ -152,12 +165,59 @@ fn bodies() {
         ("9112 7.1.1", "Transfer-Encoding: chunked", "2abc;d e\r\n", 400),
         ("9112 7.1.2", "Transfer-Encoding: chunked", "0\r\nA: b\r\nHost: y\r\n\r\n", 405),
         ("9112 7.1.2", "Transfer-Encoding: chunked", "0\r\nA: b\n\r\n", 400),
+        ("9112 7.1.2", "Transfer-Encoding: chunked", "0\r\nA\r\n\r\n", 400),
+        ("9112 7.1.2", "Transfer-Encoding: chunked", "0\r\nA : b\r\n\r\n", 400),
+        ("9112 7.1.2", "Transfer-Encoding: chunked", "0\r\n A: b\r\n\r\n", 400),
     ];
     let requests = rules.map(|(section, headers, body, status)| {
         (section, format!("POST /health HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n{body}"), status)
     });
     check(&requests.each_ref().map(|(section, request, status)| (*section, &request[..], *status)));
     check(&[("9112 6.1", "POST /health HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400)]);
+}
+
+/// Each limit at its edge, and one beyond.
+#[test]
+fn limits() {
+    let head = |length: usize| {
+        let begin = "GET /health HTTP/1.1\r\nHost: x\r\nA: ";
+        format!("{begin}{}\r\n\r\n", "x".repeat(length - begin.len() - 4))
+    };
+    let line = |length: usize| {
+        let (begin, end) = ("GET /health?", " HTTP/1.1\r\nHost: x\r\n\r\n");
+        format!("{begin}{}{end}", "x".repeat(length - begin.len() - end.len()))
+    };
+    let fields =
+        |count: usize| format!("GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count - 1));
+    let post =
+        |header: &str, body: &str| format!("POST /health HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n{body}");
+    let counted = |length: usize| post(&format!("Content-Length: {length}"), &"x".repeat(length));
+    let chunked = |body: String| post("Transfer-Encoding: chunked", &body);
+    let chunk = |size: usize| format!("{size:x}\r\n{}\r\n", "x".repeat(size));
+    let framing = |chunks: usize| chunked(chunk(1).repeat(chunks) + "0\r\n\r\n");
+    let extension =
+        |length: usize| chunked(format!("64;{}\r\n{}\r\n0\r\n\r\n", "x".repeat(length - 5), "x".repeat(100)));
+    let rules = [
+        ("9112 3", line(MAX_HEAD), 200),
+        ("9112 3", line(MAX_HEAD + 1), 431),
+        ("9110 5.4", head(MAX_HEAD), 200),
+        ("9110 5.4", head(MAX_HEAD + 1), 431),
+        ("9110 5.4", fields(MAX_FIELDS), 200),
+        ("9110 5.4", fields(MAX_FIELDS + 1), 431),
+        ("9110 8.6", counted(MAX_BODY), 405),
+        ("9110 8.6", counted(MAX_BODY + 1), 413),
+        ("9110 8.6", post("Content-Length: 18446744073709551616", ""), 413),
+        ("9112 7.1", chunked(chunk(MAX_BODY) + "0\r\n\r\n"), 405),
+        ("9112 7.1", chunked(chunk(MAX_BODY + 1)), 413),
+        ("9112 7.1", chunked(chunk(MAX_BODY - 1) + &chunk(1) + "0\r\n\r\n"), 405),
+        ("9112 7.1", chunked(chunk(MAX_BODY - 1) + &chunk(2)), 413),
+        ("9112 7.1", chunked("10000000000000000\r\n".into()), 413),
+        ("9112 7.1.1", extension(MAX_HEAD), 405),
+        ("9112 7.1.1", extension(MAX_HEAD + 1), 400),
+        ("9112 7.1.1", framing((MAX_HEAD - 5) / 4), 405),
+        ("9112 7.1.1", framing((MAX_HEAD - 5) / 4 + 1), 413),
+    ];
+    check(&rules.each_ref().map(|(section, request, status)| (*section, &request[..], *status)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Properties of what reads bytes from outside: any split gives the same result, and nothing panics.
 
+use mio_chat_server::http::reader::RequestReader;
 use mio_chat_server::http::request::Request;
 use mio_chat_server::protocols::phoenix::{Phoenix, Version};
 use mio_chat_server::protocols::{Decoded, Protocol};
@@ -68,6 +69,75 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     places.extend([0, bytes.len()]);
     places.sort_unstable();
     places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
+}
+
+/// What comes of requests in these pieces: each request, and how the last one ended.
+fn requests_in_pieces(pieces: &[&[u8]]) -> Vec<String> {
+    let mut reader = RequestReader::default();
+    let mut pending = Vec::new();
+    let mut seen = Vec::new();
+    for piece in pieces {
+        pending.extend_from_slice(piece);
+        loop {
+            match reader.read(&pending, MAX_BODY) {
+                Ok(None) => break,
+                Ok(Some((request, length))) => {
+                    seen.push(format!("{request:?} of {length} bytes"));
+                    pending.drain(..length);
+                    reader = RequestReader::default();
+                }
+                Err(status) => {
+                    seen.push(format!("{status:?}"));
+                    return seen;
+                }
+            }
+        }
+    }
+    seen.push(format!("{} bytes left", pending.len()));
+    seen
+}
+
+/// A request, well-formed or not.
+fn http_request() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop::sample::select(vec![
+        "GET / HTTP/1.1",
+        "POST /a?b HTTP/1.1",
+        "POST / HTTP/1.2",
+        "\r\n\r\nPOST / HTTP/1.1",
+        "POST http://x/ HTTP/1.1",
+        "GET / HTTP/1.0",
+        "GET /#a HTTP/1.1",
+        "GE\0T / HTTP/1.1",
+        "\rGET / HTTP/1.1",
+        "GET / HTTP/3",
+    ]);
+    let header = prop::sample::select(vec!["A: b", "A:", "Expect: 100-continue", "A: \r", "A", "Host: y"]);
+    let body = prop_oneof![
+        vec(any::<u8>(), 0..40).prop_map(|body| {
+            [format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
+        }),
+        vec(chunk(), 0..6).prop_map(|chunks| {
+            [&b"Transfer-Encoding: chunked\r\n\r\n"[..], &chunks.concat(), b"0\r\nA: b\r\n\r\n"].concat()
+        }),
+        Just(b"\r\n".to_vec()),
+        Just(b"Content-Length: 1001\r\n\r\n".to_vec()),
+    ];
+    let end = prop_oneof![8 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r")];
+    (line, vec(header, 0..3), body, end).prop_map(|(line, headers, body, end)| {
+        let lines = [line, "Host: x"].into_iter().chain(headers).flat_map(|line| [line, end]);
+        [lines.collect::<String>().as_bytes(), &body].concat()
+    })
+}
+
+/// A chunk of a body, well-formed or not.
+fn chunk() -> impl Strategy<Value = Vec<u8>> {
+    let extension =
+        prop::sample::select(vec!["", "", "", ";a", " ;\ta = b", ";a=\"\\\"\r\n\"", ";a=\"\\\"\"", ";", " "]);
+    let data = prop_oneof![8 => vec(any::<u8>(), 1..40), 1 => vec(any::<u8>(), 300..600)];
+    let end = prop_oneof![20 => Just(&b"\r\n"[..]), 1 => Just(&b"\n"[..]), 1 => Just(&b"x\r\n"[..])];
+    (data, extension, end).prop_map(|(data, extension, end)| {
+        [format!("{:x}{extension}\r\n", data.len()).as_bytes(), &data, end].concat()
+    })
 }
 
 /// Text that is nearly a frame.
@@ -163,17 +233,31 @@ proptest! {
     }
 
     #[test]
-    fn requests_parse_the_same_however_late_the_rest_comes(
-        body in vec(any::<u8>(), 0..40),
-        path in "/[a-z]{0,9}",
-        at in 0..1000usize,
+    fn requests_read_the_same_however_they_are_split(
+        requests in vec(http_request(), 1..6),
+        cuts in vec(0..1000usize, 0..20),
     ) {
+        let bytes = requests.concat();
+        let whole = requests_in_pieces(&[&bytes]);
+        prop_assert_eq!(&requests_in_pieces(&cut(&bytes, &cuts)), &whole);
+        let single: Vec<_> = bytes.chunks(1).collect();
+        prop_assert_eq!(&requests_in_pieces(&single), &whole);
+    }
+
+    #[test]
+    fn random_bytes_are_the_same_requests_however_they_are_split(
+        bytes in vec(prop::sample::select(b"GET / HTTP/1.1\r\n:x\0".to_vec()), 0..300),
+    ) {
+        let single: Vec<_> = bytes.chunks(1).collect();
+        prop_assert_eq!(requests_in_pieces(&single), requests_in_pieces(&[&bytes]));
+    }
+
+    #[test]
+    fn requests_parse_as_they_were_written(body in vec(any::<u8>(), 0..40), path in "/[a-z]{0,9}") {
         let mut bytes = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
         bytes.extend(&body);
         let (request, length) = Request::parse(&bytes, MAX_BODY).unwrap().unwrap();
         prop_assert_eq!((request.path, &*request.body, length), (&*path, &*body, bytes.len()));
-        let cut = at * bytes.len() / 1000;
-        prop_assert!(Request::parse(&bytes[..cut], MAX_BODY).unwrap().is_none());
     }
 
     #[test]

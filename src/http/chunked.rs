@@ -39,7 +39,8 @@ enum State {
     DataLf,
     /// At the beginning of a trailer line.
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     /// Behind the CR of the empty line at the end.
     EndLf,
@@ -148,9 +149,10 @@ impl ChunkedDecoder {
                 State::Size { digits: 0 }
             }
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, _) if is_token(byte) => State::Trailer,
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::Trailer, _) if is_text(byte) => State::Trailer,
+            (State::TrailerStart | State::TrailerName, _) if is_token(byte) => State::TrailerName,
+            (State::TrailerName, b':') => State::TrailerValue,
+            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerValue, _) if is_text(byte) => State::TrailerValue,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::EndLf, b'\n') => State::Done,
             _ => return Err(Status::BAD_REQUEST),
@@ -214,7 +216,7 @@ mod tests {
             ("1;a\r\nx\r\n0;b=c;d\r\n\r\n", "x"),
             ("1 ;\ta = \"q;\\\"\t\"\t; b\r\nx\r\n0\r\n\r\n", "x"),
             ("1;a=\"\" ;b\r\nx\r\n0\r\n\r\n", "x"),
-            ("0\r\nA: b\r\nC:\td\r\n\r\n", ""),
+            ("0\r\nA: b\r\nC:\td\r\nE:\r\n\r\n", ""),
         ] {
             let expected = Ok(Some((body.as_bytes().to_vec(), text.len())));
             assert_eq!(outcome(text.as_bytes()), expected, "{text:?}");
@@ -254,6 +256,10 @@ mod tests {
             "0\r\nA: b\n",
             "0\r\nA: b\r\r\n",
             "0\r\n A: b\r\n",
+            "0\r\nA\r\n\r\n",
+            "0\r\nA : b\r\n",
+            "0\r\n: b\r\n",
+            "0\r\nA: b\r\n c\r\n",
             "0\r\n\rx",
             "0\r\nA: \0\r\n",
         ] {
@@ -276,9 +282,16 @@ mod tests {
         // One size line, and the framing of all chunks.
         assert_eq!(outcome(&[b'0'; MAX_LINE]), Ok(None));
         assert_eq!(outcome(&[b'0'; MAX_LINE + 1]), Err(Status::BAD_REQUEST));
-        let small = b"1\r\nx\r\n".repeat(900);
-        assert_eq!(outcome(&small), Ok(None));
-        let mut decoder = ChunkedDecoder::new(1 << 20);
-        assert_eq!(decoder.decode(&b"1\r\nx\r\n".repeat(MAX_LINE)), Err(Status::BODY_TOO_LARGE));
+        let trailers = |length: usize| format!("0\r\nA:{}\r\n\r\n", "x".repeat(length - 6)).into_bytes();
+        // The framing of a body is one size line longer than its trailers.
+        assert_eq!(outcome(&trailers(MAX_LINE - 3)), Ok(Some((vec![], MAX_LINE))));
+        assert_eq!(outcome(&trailers(MAX_LINE - 2)), Err(Status::BODY_TOO_LARGE));
+        let framing = |chunks| {
+            let mut decoder = ChunkedDecoder::new(1 << 20);
+            decoder.decode(&[&b"1\r\nx\r\n".repeat(chunks)[..], b"0\r\n\r\n"].concat())
+        };
+        // Each chunk takes 6 bytes, of which 2 are allowed for its one byte of the body.
+        assert_eq!(framing((MAX_LINE - 5) / 4), Ok(true));
+        assert_eq!(framing((MAX_LINE - 5) / 4 + 1), Err(Status::BODY_TOO_LARGE));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::chunked::ChunkedDecoder;
+use super::chunked::{ChunkedDecoder, is_token};
 use super::request::{MAX_HEAD, Request};
 use super::response::Status;
 
@@ -14,7 +14,9 @@ pub struct RequestReader {
     searched: usize,
     /// Where the line begins that is searched.
     line: usize,
-    /// A line has come that is not empty. Empty ones before the request are passed over (RFC 9112, 2.2).
+    /// The method has come whole, though not the request line.
+    has_method: bool,
+    /// The request line has come whole. Empty lines before it are passed over (RFC 9112, 2.2).
     has_begun: bool,
     /// The head, once it has come whole.
     head: Option<Head>,
@@ -48,7 +50,7 @@ impl RequestReader {
             let Some(length) = self.find_head(input)? else {
                 return Ok(None);
             };
-            let parsed = Request::parse_head(&input[..length])?;
+            let parsed = Request::parse_head(input.get(..length).unwrap_or_default())?;
             let body = parsed.framing(max_body)?;
             self.head = Some(Head { length, body, expects_continue: parsed.expects_continue() });
             request = Some(parsed);
@@ -56,20 +58,20 @@ impl RequestReader {
         let Some(Head { length, body, .. }) = &mut self.head else {
             return Ok(None);
         };
-        let rest = &input[*length..];
+        let (head, rest) = input.split_at_checked(*length).ok_or(Status::BAD_REQUEST)?;
         let (body, taken) = match body {
             Body::Length(wanted) => match rest.get(..*wanted) {
                 Some(body) => (Cow::Borrowed(body), *wanted),
                 None => return Ok(None),
             },
             Body::Chunked(decoder) => {
-                if !decoder.decode(&rest[decoder.taken()..])? {
+                if !decoder.decode(rest.get(decoder.taken()..).unwrap_or_default())? {
                     return Ok(None);
                 }
                 (Cow::Owned(decoder.take_body()), decoder.taken())
             }
         };
-        let request = request.map_or_else(|| Request::parse_head(&input[..*length]), Ok)?;
+        let request = request.map_or_else(|| Request::parse_head(head), Ok)?;
         Ok(Some((request.with_body(body), *length + taken)))
     }
 
@@ -87,31 +89,48 @@ impl RequestReader {
     }
 
     /// The length of the head: its end is the first empty line behind a line that is not empty. What cannot become
-    /// a request line is refused before that.
+    /// a request line is refused before that. Only bytes that came since the last call are searched, and none behind
+    /// the limit, so that the result does not depend on how the head was split.
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Status> {
-        while let Some(at) = input[self.searched..].iter().position(|byte| *byte == b'\n') {
+        let head = input.get(..MAX_HEAD).unwrap_or(input);
+        while let Some(at) = head.get(self.searched..).and_then(|fresh| fresh.iter().position(is_lf)) {
             let end = self.searched + at;
-            let line = input[self.line..end].strip_suffix(b"\r").unwrap_or(&input[self.line..end]);
+            let line = head.get(self.line..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             (self.searched, self.line) = (end + 1, end + 1);
             if line.is_empty() && self.has_begun {
-                let is_short = self.searched <= MAX_HEAD;
-                return if is_short { Ok(Some(self.searched)) } else { Err(Status::HEAD_TOO_LARGE) };
+                return Ok(Some(self.searched));
             }
-            if !line.is_empty() && !self.has_begun && end <= MAX_HEAD {
+            if !line.is_empty() && !self.has_begun {
                 Request::parse_line(line)?;
+                self.has_begun = true;
             }
-            self.has_begun |= !line.is_empty();
         }
-        let is_first_look = self.searched == self.line;
-        self.searched = input.len();
-        if input.len() > MAX_HEAD {
-            return Err(Status::HEAD_TOO_LARGE);
+        if !self.has_begun {
+            self.check_method(head.get(self.searched..).unwrap_or_default())?;
         }
-        if is_first_look && !self.has_begun && !Request::may_begin(&input[self.line..]) {
-            return Err(Status::BAD_REQUEST);
-        }
-        Ok(None)
+        self.searched = head.len();
+        if input.len() > MAX_HEAD { Err(Status::HEAD_TOO_LARGE) } else { Ok(None) }
     }
+
+    /// Checks the next bytes of a line that has not come whole and may become the request line: until its first
+    /// space it is a method, or empty.
+    fn check_method(&mut self, fresh: &[u8]) -> Result<(), Status> {
+        for &byte in fresh {
+            if self.has_method {
+                break;
+            }
+            self.has_method = byte == b' ';
+            if !self.has_method && !is_token(byte) && byte != b'\r' {
+                return Err(Status::BAD_REQUEST);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_lf(byte: &u8) -> bool {
+    *byte == b'\n'
 }
 
 #[cfg(test)]
@@ -159,16 +178,32 @@ mod tests {
         for (text, status) in [
             ("GET / HTTP/1.1\r\n\r\n".to_owned(), Status::BAD_REQUEST),
             ("G\0T".to_owned(), Status::BAD_REQUEST),
+            ("\r\n\0".to_owned(), Status::BAD_REQUEST),
             ("GET /\r\n".to_owned(), Status::BAD_REQUEST),
             ("GET / HTTP/2.0\r\n".to_owned(), Status::BAD_REQUEST),
             (chunked + "1\nx", Status::BAD_REQUEST),
             (head("Content-Length: 65537\r\n"), Status::BODY_TOO_LARGE),
         ] {
-            assert_eq!(feed(text.as_bytes(), text.len()), Err(status), "{text:?}");
-            if !text.contains('\0') {
-                assert_eq!(feed(text.as_bytes(), 1), Err(status), "{text:?}");
+            for piece in 1..=text.len() {
+                assert_eq!(feed(text.as_bytes(), piece), Err(status), "{piece}: {text:?}");
             }
         }
+    }
+
+    /// Bytes that were searched are replaced by line ends, of which two would end the head if they were searched
+    /// again.
+    #[test]
+    fn each_byte_of_a_head_is_searched_once() {
+        let text = b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
+        let mut reader = RequestReader::default();
+        for length in 1..text.len() {
+            let mut input = text[..length].to_vec();
+            if reader.has_begun {
+                input[..length - 1].fill(b'\n');
+            }
+            assert!(reader.read(&input, MAX_BODY).unwrap().is_none(), "{length}");
+        }
+        assert!(reader.read(text, MAX_BODY).unwrap().is_some());
     }
 
     #[test]
@@ -177,7 +212,7 @@ mod tests {
             let begin = "GET / HTTP/1.1\r\nHost: x\r\nPadding: ";
             format!("{begin}{}\r\n\r\n", "x".repeat(length - begin.len() - 4))
         };
-        for piece in [1000, MAX_HEAD + 1] {
+        for piece in [1, 1000, MAX_HEAD, MAX_HEAD + 1] {
             assert_eq!(feed(head(MAX_HEAD).as_bytes(), piece), Ok(Some((vec![], MAX_HEAD))));
             assert_eq!(feed(head(MAX_HEAD + 1).as_bytes(), piece), Err(Status::HEAD_TOO_LARGE));
             assert_eq!(feed(&[b'\r', b'\n'].repeat(MAX_HEAD), piece), Err(Status::HEAD_TOO_LARGE));

@@ -75,17 +75,12 @@ impl<'a> Request<'a> {
         Ok((method, target, minor >= 1))
     }
 
-    /// Whether these bytes can be the beginning of a request line, or of empty lines before it.
-    pub fn may_begin(bytes: &[u8]) -> bool {
-        bytes.iter().take_while(|byte| **byte != b' ').all(|byte| is_token(*byte) || *byte == b'\r')
-    }
-
     /// A request has one host that follows the grammar; in HTTP/1.0 it may have none (RFC 9112, 3.2).
     fn check_host(&self) -> Result<(), Status> {
         let mut hosts = self.all("host");
         let is_right = match (hosts.next(), hosts.next()) {
             (None, _) => !self.is_http_11,
-            (Some(host), None) => str::from_utf8(host).is_ok_and(|host| split_host(host.trim()).is_some()),
+            (Some(host), None) => str::from_utf8(host).is_ok_and(|host| split_host(trim(host)).is_some()),
             (Some(_), Some(_)) => false,
         };
         if is_right { Ok(()) } else { Err(Status::BAD_REQUEST) }
@@ -109,7 +104,7 @@ impl<'a> Request<'a> {
 
     /// The value of a header, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.all(name).next().and_then(|value| str::from_utf8(value).ok()).map(str::trim)
+        self.all(name).next().and_then(|value| str::from_utf8(value).ok()).map(trim)
     }
 
     /// Whether a header that lists tokens has this one, in any case.
@@ -120,7 +115,7 @@ impl<'a> Request<'a> {
     /// The tokens of a header that is a comma-separated list, over all its lines.
     pub fn tokens(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let lines = self.all(name).filter_map(|value| str::from_utf8(value).ok());
-        lines.flat_map(|line| line.split(',')).map(str::trim)
+        lines.flat_map(|line| line.split(',')).map(trim)
     }
 
     /// The value of a query parameter, as it stands in the target.
@@ -177,6 +172,10 @@ impl<'a> Request<'a> {
 
     /// A body's last coding has to be chunked, which has to be there once; others before it are not implemented.
     fn check_codings(&self) -> Result<(), Status> {
+        // The list of tokens leaves out what is not UTF-8. A proxy may read it as a coding.
+        if !self.all("transfer-encoding").all(<[u8]>::is_ascii) {
+            return Err(Status::BAD_REQUEST);
+        }
         let codings: Vec<_> = self.tokens("transfer-encoding").filter(|coding| !coding.is_empty()).collect();
         let chunked = codings.iter().filter(|coding| coding.eq_ignore_ascii_case("chunked")).count();
         let is_last = codings.last().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
@@ -186,6 +185,12 @@ impl<'a> Request<'a> {
             _ => Err(Status::BAD_REQUEST),
         }
     }
+}
+
+/// Removes optional white space (RFC 9110, 5.6.3): spaces and tabs only. If other characters that Unicode calls white
+/// space were removed too, a value would be valid here and invalid for a proxy in front.
+fn trim(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
 }
 
 fn form_field<'a>(form: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
@@ -249,6 +254,13 @@ mod tests {
         assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_alive());
         assert!(whole("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive());
         assert!(!whole("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keeps_alive());
+    }
+
+    #[test]
+    fn a_coding_that_is_not_utf_8_is_not_passed_over() {
+        let text =
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \xff\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(Request::parse(text, MAX_BODY).map(|_| ()), Err(Status::BAD_REQUEST));
     }
 
     #[test]
