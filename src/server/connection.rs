@@ -6,6 +6,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 
 use super::batch::PendingBatch;
+use super::input::InputBuffer;
 use super::payload::PendingPayload;
 use crate::http::reader::RequestReader;
 use crate::http::response::{Response, Status};
@@ -115,10 +116,13 @@ pub struct Connection {
     pub state: State,
     /// When the wait began that the deadline ends: for a request, or for the peer's close.
     pub since: Millis,
-    /// The beginning of a request or frame that has not come whole. Holds no memory when empty.
-    pub inbound: Vec<u8>,
+    /// Requests or frames that have not come whole or wait for a later turn. Holds no memory when empty.
+    pub inbound: InputBuffer,
     /// How far the request is read that has not come whole.
     pub reader: Option<Box<RequestReader>>,
+    /// The next request has come whole and asks for a costly response, for which the turn had no time left. It is
+    /// not parsed again in a turn that has none.
+    pub awaits_costly: bool,
     /// What of a request or frame waits for a later turn.
     pub pending: Option<Box<Pending>>,
     /// What waits to be written. Holds no memory when empty.
@@ -169,8 +173,9 @@ impl Connection {
             generation,
             state: State::Http,
             since: now,
-            inbound: Vec::new(),
+            inbound: InputBuffer::default(),
             reader: None,
+            awaits_costly: false,
             pending: None,
             outbound: Vec::new(),
             share,
@@ -248,7 +253,7 @@ impl Connection {
             }
         };
         let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
-        self.share.set(self.inbound.capacity() + self.outbound.capacity() + reader + pending);
+        self.share.set(self.inbound.memory() + self.outbound.capacity() + reader + pending);
     }
 
     /// Whether its input has to wait: until some of its output is gone, or the request that is held is

@@ -10,6 +10,7 @@ use mio::{Interest, Registry, Token};
 use slab::Slab;
 
 use super::connection::{Connection, Flush, State};
+use super::input::InputBuffer;
 use super::timers::Timers;
 use crate::memory::Memory;
 use crate::metrics::{Tally, Traffic};
@@ -326,7 +327,7 @@ impl Connections {
     /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
     pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
         let connection = &mut self.slab[slot as usize];
-        (connection.inbound, connection.reader, connection.pending) = (Vec::new(), None, None);
+        (connection.inbound, connection.reader, connection.pending) = (InputBuffer::default(), None, None);
         connection.ending.get_or_insert(why);
         self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
@@ -344,7 +345,7 @@ impl Connections {
         self.ended.add(connection.ending.unwrap_or(why));
         self.lingering -= usize::from(matches!(connection.state, State::Lingering));
         connection.is_unread = false;
-        (connection.inbound, connection.outbound) = (Vec::new(), Vec::new());
+        (connection.inbound, connection.outbound) = (InputBuffer::default(), Vec::new());
         (connection.reader, connection.pending) = (None, None);
         connection.count_memory();
         self.timers.cancel(slot);

@@ -22,6 +22,9 @@ use crate::websocket::FrameReader;
 impl Server {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
+        if self.costly == 0 && self.connections.get(slot).awaits_costly {
+            return self.await_costly(slot);
+        }
         let reader = self.connections.get_mut(slot).reader.take();
         let mut reader = reader.map_or_else(RequestReader::default, |reader| *reader);
         let (request, used) = match reader.read(input, self.max_message_size) {
@@ -32,7 +35,10 @@ impl Server {
                 self.connections.get_mut(slot).reader = Some(Box::new(reader));
                 return 0;
             }
-            Ok(Some(parsed)) => parsed,
+            Ok(Some(parsed)) => {
+                self.connections.get_mut(slot).awaits_costly = false;
+                parsed
+            }
             Err(status) => {
                 self.refuse_request(slot, status);
                 return input.len();
@@ -40,9 +46,7 @@ impl Server {
         };
         let response = match self.admit(&request) {
             Route::Page | Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
-                self.work = 0;
-                self.connections.read_again(slot);
-                return 0;
+                return self.await_costly(slot);
             }
             Route::Page => {
                 self.take_costly();
@@ -71,6 +75,14 @@ impl Server {
         };
         self.respond(slot, &request, &response);
         used
+    }
+
+    /// Leaves a request for a costly response to a later turn. Returns the bytes that are carried out: none.
+    fn await_costly(&mut self, slot: u32) -> usize {
+        self.work = 0;
+        self.connections.get_mut(slot).awaits_costly = true;
+        self.connections.read_again(slot);
+        0
     }
 
     /// What a request is for, unless the server or the chat is closed to it.

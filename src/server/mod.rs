@@ -18,6 +18,7 @@ mod departure;
 mod echo;
 mod engine_io;
 mod http;
+mod input;
 mod links;
 mod listeners;
 mod mailbox;

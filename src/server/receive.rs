@@ -7,6 +7,7 @@ use super::Server;
 use super::clients::{Client, Link, Outbox};
 use super::connection::{Pending, State};
 use super::echo;
+use super::input::InputBuffer;
 use crate::command::{Command, Refusal};
 use crate::models::id::{ClientId, Role, UserId};
 use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
@@ -66,16 +67,17 @@ impl Server {
         let mut pending = std::mem::take(&mut self.connections.get_mut(slot).inbound);
         let rest = if pending.is_empty() {
             let used = self.consume(slot, fresh);
-            let rest = fresh[used..].to_vec();
+            let mut rest = InputBuffer::default();
+            rest.extend(fresh.get(used..).unwrap_or_default());
             let connection = self.connections.get_mut(slot);
             if !rest.is_empty() && matches!(connection.state, State::Http) {
                 connection.since = self.clock.now();
             }
             rest
         } else {
-            pending.extend_from_slice(fresh);
-            let used = self.consume(slot, &mut pending);
-            pending.drain(..used);
+            pending.extend(fresh);
+            let used = self.consume(slot, pending.waiting());
+            pending.consume(used);
             pending
         };
         let connection = self.connections.get_mut(slot);
