@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::raw::{Bystander, read_head, read_response};
+use common::raw::{Bystander, read_head, read_response, read_to_end};
 use common::{Server, raw};
 
 /// The limits of a request: bytes of its head, header fields, and bytes of its body.
@@ -225,6 +225,9 @@ fn upgrades() {
     let handshake = raw::handshake("/ws");
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let with = |line: &str| handshake.replacen("Host:", &format!("{line}Host:"), 1);
+    let old = |method: &str| {
+        raw::handshake("/faye").replacen("GET", method, 1).replacen("Version: 13", "Version: 8", 1)
+    };
     check(&[
         ("6455 4.2.2", &handshake, 101),
         ("6455 11.3.1", &with(key), 400),
@@ -232,9 +235,52 @@ fn upgrades() {
         ("6455 4.1", &handshake.replacen("GET", "HEAD", 1), 426),
         ("9110 15.5.22", "GET /ws HTTP/1.1\r\nHost: x\r\n\r\n", 426),
         ("9110 9.3.2", "HEAD /ws HTTP/1.1\r\nHost: x\r\n\r\n", 426),
+        ("9110 9.3.2", &old("GET"), 426),
+        ("9110 9.3.2", &old("HEAD"), 426),
         ("9110 7.8", &handshake.replacen("HTTP/1.1", "HTTP/1.0", 1), 400),
         ("9110 2.5", &handshake.replacen("HTTP/1.1", "HTTP/1.2", 1), 101),
     ]);
+}
+
+#[test]
+fn connections_that_close() {
+    let server = Server::start(&[]);
+    for (section, version, headers, keeps) in [
+        ("9112 9.3", "1.1", "", true),
+        ("9112 9.3", "1.1", "Connection: keep-alive, close\r\n", false),
+        ("9112 9.3", "1.1", "Connection: x\r\nConnection: close\r\n", false),
+        ("9112 9.3", "1.0", "", false),
+        ("9112 9.3", "1.0", "Connection: keep-alive\r\n", true),
+        ("9112 9.3", "1.0", "Connection: keep-alive, close\r\n", false),
+        ("9112 9.3", "1.0", "Connection: close\r\nConnection: keep-alive\r\n", false),
+    ] {
+        let mut stream = server.connect();
+        stream
+            .write_all(format!("GET /health HTTP/{version}\r\nHost: x\r\n{headers}\r\n").as_bytes())
+            .unwrap();
+        let expected = if keeps { "keep-alive" } else { "close" };
+        let response = read_response(&mut stream);
+        assert_eq!(response.header("connection"), Some(expected), "{section}: {version} {headers}");
+    }
+}
+
+/// A response to HEAD has no content, also if nothing more of the request is in order (RFC 9110, 9.3.2).
+#[test]
+fn a_refused_head_has_no_content() {
+    let server = Server::start(&[]);
+    for (request, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("\r\nHEAD a HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
+        (format!("HEAD /{} HTTP/1.1\r\n", "x".repeat(MAX_HEAD)), 431),
+        ("HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n".to_owned(), 413),
+        ("HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx".to_owned(), 400),
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:.200?}: {head}");
+        assert_eq!(read_to_end(&mut stream), b"", "{request:.200?}");
+    }
 }
 
 /// What a proxy takes for one message must not be two here.

@@ -4,7 +4,7 @@ mod common;
 
 use common::phoenix::Phoenix;
 use common::phoenix::Version::{V1, V2};
-use common::raw::{Bystander, read_response, read_to_end};
+use common::raw::{Bystander, read_head, read_response, read_to_end};
 use common::{Server, raw};
 use serde_json::json;
 use std::io::Write;
@@ -31,6 +31,8 @@ fn what_is_slow_to_come_is_given_up_after_ten_seconds() {
     let mut silent = server.connect();
     let mut used = server.connect();
     is_alive(&mut used);
+    let mut stalled_head = server.connect();
+    stalled_head.write_all(b"HEAD / HTTP/1.1\r\n").unwrap();
     let mut stalled = halves.map(|half| {
         let mut stream = server.connect();
         stream.write_all(half.as_bytes()).unwrap();
@@ -41,6 +43,9 @@ fn what_is_slow_to_come_is_given_up_after_ten_seconds() {
         assert_eq!((response.status, response.header("connection")), (408, Some("close")), "{half}");
         assert_eq!(read_to_end(stream), b"");
     }
+    let head = read_head(&mut stalled_head);
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert_eq!(read_to_end(&mut stalled_head), b"", "a response to HEAD has no content");
     // Nobody waits for an answer here, and a browser would take one for that to its next request.
     assert_eq!(read_to_end(&mut silent), b"");
     assert_eq!(read_to_end(&mut used), b"");

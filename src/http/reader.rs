@@ -80,12 +80,14 @@ impl RequestReader {
         self.head.as_mut().is_some_and(|head| std::mem::take(&mut head.expects_continue))
     }
 
-    /// Bytes of memory that it holds beside the input.
+    /// Bytes of memory that it takes beside the input, itself included: a connection has one only while a request
+    /// is incomplete.
     pub fn memory(&self) -> usize {
-        match &self.head {
+        let body = match &self.head {
             Some(Head { body: Body::Chunked(decoder), .. }) => decoder.memory(),
             _ => 0,
-        }
+        };
+        size_of::<RequestReader>() + body
     }
 
     /// The length of the head: its end is the first empty line behind a line that is not empty. What cannot become
@@ -206,6 +208,27 @@ mod tests {
         assert!(reader.read(text, MAX_BODY).unwrap().is_some());
     }
 
+    /// A head that is parsed is spoiled until the body is whole: parsed again, it would be a bad request.
+    #[test]
+    fn a_head_is_not_parsed_for_each_piece_of_the_body() {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\n";
+        for rest in
+            ["Content-Length: 5\r\n\r\nabcde", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"]
+        {
+            let text = format!("{head}{rest}");
+            let length = text.find("\r\n\r\n").unwrap() + 4;
+            let mut reader = RequestReader::default();
+            assert!(reader.read(&text.as_bytes()[..length], MAX_BODY).unwrap().is_none());
+            let mut input = text.clone().into_bytes();
+            input[..length].fill(0);
+            for end in length..text.len() {
+                assert!(reader.read(&input[..end], MAX_BODY).unwrap().is_none(), "{end}: {text:?}");
+            }
+            let (request, taken) = reader.read(text.as_bytes(), MAX_BODY).unwrap().unwrap();
+            assert_eq!((&*request.body, taken), (&b"abcde"[..], text.len()));
+        }
+    }
+
     #[test]
     fn a_head_has_16_kib_at_the_most() {
         let head = |length: usize| {
@@ -217,6 +240,19 @@ mod tests {
             assert_eq!(feed(head(MAX_HEAD + 1).as_bytes(), piece), Err(Status::HEAD_TOO_LARGE));
             assert_eq!(feed(&[b'\r', b'\n'].repeat(MAX_HEAD), piece), Err(Status::HEAD_TOO_LARGE));
         }
+    }
+
+    #[test]
+    fn a_decoded_body_counts_as_memory_until_it_is_whole() {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let text = format!("{head}3e8\r\n{}\r\n0\r\n\r\n", "x".repeat(1000));
+        let mut reader = RequestReader::default();
+        assert!(reader.read(&text.as_bytes()[..head.len()], MAX_BODY).unwrap().is_none());
+        let before = reader.memory();
+        assert!(reader.read(&text.as_bytes()[..text.len() - 1], MAX_BODY).unwrap().is_none());
+        assert!(before >= size_of::<RequestReader>() && reader.memory() >= before + 1000);
+        assert!(reader.read(text.as_bytes(), MAX_BODY).unwrap().is_some());
+        assert_eq!(reader.memory(), before);
     }
 
     #[test]

@@ -38,8 +38,7 @@ impl<'a> Request<'a> {
     /// Reads a head that has come whole, with or without empty lines before it. The error is the status to answer
     /// with.
     pub fn parse_head(head: &'a [u8]) -> Result<Request<'a>, Status> {
-        let empty = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let head = &head[empty..];
+        let head = skip_empty_lines(head);
         let end = head.iter().position(|byte| *byte == b'\n').ok_or(Status::BAD_REQUEST)?;
         let line = head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]);
         let (method, target, is_http_11) = Request::parse_line(line)?;
@@ -54,6 +53,11 @@ impl<'a> Request<'a> {
         let request = Request { method, path, query, authority, is_http_11, headers, body };
         request.check_host()?;
         Ok(request)
+    }
+
+    /// Whether input begins with a request for the head of a response, whatever else is wrong with it.
+    pub fn begins_as_head(input: &[u8]) -> bool {
+        skip_empty_lines(input).starts_with(b"HEAD ")
     }
 
     /// Takes a request line apart: method, target, and whether it is HTTP/1.1 (RFC 9112, 3). A later minor version
@@ -112,10 +116,10 @@ impl<'a> Request<'a> {
         self.tokens(name).any(|candidate| candidate.eq_ignore_ascii_case(token))
     }
 
-    /// The tokens of a header that is a comma-separated list, over all its lines.
+    /// The tokens of a header that is a comma-separated list, over all its lines. What is not UTF-8 is no token.
     pub fn tokens(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let lines = self.all(name).filter_map(|value| str::from_utf8(value).ok());
-        lines.flat_map(|line| line.split(',')).map(trim)
+        let elements = self.all(name).flat_map(|line| line.split(|byte| *byte == b','));
+        elements.filter_map(|element| str::from_utf8(element).ok()).map(trim)
     }
 
     /// The value of a query parameter, as it stands in the target.
@@ -134,13 +138,10 @@ impl<'a> Request<'a> {
         form_field(&self.body, name)
     }
 
-    /// Whether the connection stays open for another request (RFC 9112, 9.3).
+    /// Whether the connection stays open for another request: `close` goes before all else (RFC 9112, 9.3).
     pub fn keeps_alive(&self) -> bool {
-        if self.is_http_11 {
-            !self.has_token("connection", "close")
-        } else {
-            self.has_token("connection", "keep-alive")
-        }
+        let may_stay = self.is_http_11 || self.has_token("connection", "keep-alive");
+        may_stay && !self.has_token("connection", "close")
     }
 
     /// The values of all headers of this name.
@@ -185,6 +186,12 @@ impl<'a> Request<'a> {
             _ => Err(Status::BAD_REQUEST),
         }
     }
+}
+
+/// Removes the empty lines that may precede a request line (RFC 9112, 2.2).
+fn skip_empty_lines(input: &[u8]) -> &[u8] {
+    let empty = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    input.get(empty..).unwrap_or_default()
 }
 
 /// Removes optional white space (RFC 9110, 5.6.3): spaces and tabs only. If other characters that Unicode calls white
@@ -254,6 +261,29 @@ mod tests {
         assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_alive());
         assert!(whole("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive());
         assert!(!whole("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keeps_alive());
+    }
+
+    #[test]
+    fn what_is_not_utf_8_hides_no_other_token() {
+        let text = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: \xff, close,\xfe\r\n\r\n";
+        let (request, _) = Request::parse(text, MAX_BODY).unwrap().unwrap();
+        assert_eq!(request.tokens("connection").collect::<Vec<_>>(), ["close"]);
+    }
+
+    #[test]
+    fn tells_head_by_the_beginning() {
+        for (input, is_head) in [
+            ("HEAD /", true),
+            ("\r\n\nHEAD ", true),
+            ("HEAD", false),
+            ("HEADS /", false),
+            ("head /", false),
+            ("GET / HTTP/1.1\r\nHEAD / HTTP/1.1", false),
+            ("\r\n", false),
+            ("", false),
+        ] {
+            assert_eq!(Request::begins_as_head(input.as_bytes()), is_head, "{input:?}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Server {
         if request.method == "OPTIONS" {
             return Some(Response::preflight(METHODS, HEADERS).with_cors(origin));
         }
-        if request.method == "GET" && request.has_token("upgrade", "websocket") {
+        if matches!(request.method, "GET" | "HEAD") && request.has_token("upgrade", "websocket") {
             return self.open_bayeux_socket(slot, request);
         }
         if request.method == "GET"

@@ -40,7 +40,7 @@ impl Server {
                 parsed
             }
             Err(status) => {
-                self.refuse_request(slot, status);
+                self.refuse_request(slot, status, Request::begins_as_head(input));
                 return input.len();
             }
         };
@@ -102,7 +102,8 @@ impl Server {
 
     /// The head did not come in time.
     pub(super) fn request_timeout(&mut self, slot: u32) {
-        self.refuse_request(slot, Status::TIMEOUT);
+        let is_head = Request::begins_as_head(self.connections.get_mut(slot).inbound.waiting());
+        self.refuse_request(slot, Status::TIMEOUT, is_head);
     }
 
     /// The snapshot as JSON. Those who ask in the same turn get the same.
@@ -196,7 +197,7 @@ impl Server {
     }
 
     /// Answers what is no request; the connection cannot be used after that.
-    fn refuse_request(&mut self, slot: u32, status: Status) {
-        self.write_response(slot, &Response::error(status, status.1), false, false);
+    fn refuse_request(&mut self, slot: u32, status: Status, is_head: bool) {
+        self.write_response(slot, &Response::error(status, status.1), is_head, false);
     }
 }
