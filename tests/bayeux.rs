@@ -328,6 +328,16 @@ fn a_client_that_comes_back_takes_its_user_over_in_the_batch_of_its_first_connec
 }
 
 #[test]
+fn a_connect_that_is_refused_does_not_make_a_client_connected() {
+    let server = Server::start(&[]);
+    let stranger = connected(&server);
+    let fresh = user(&server, "teacher", 1);
+    let bad = json!({"channel": "/meta/connect", "clientId": fresh, "connectionType": "foo"});
+    assert_eq!(error(&server, bad), "301:foo:Connection types not supported");
+    ok(&server, publish(&stranger, "/presence/teacher/connect", json!({"userId": 1})));
+}
+
+#[test]
 fn nobody_hears_of_the_chats_of_a_user_that_another_client_has() {
     let server = Server::start(&[]);
     let stranger = connected(&server);

@@ -94,12 +94,15 @@ impl Server {
         }
     }
 
-    /// A client counts as connected from the batch on that has its first connect, in whatever order: clients send
-    /// what was queued along with it.
+    /// A client counts as connected from the batch on that has its first valid connect, in whatever order: clients
+    /// send what was queued along with it.
     pub(super) fn note_connects(&mut self, messages: &[Message<'_>]) {
         let connects = messages.iter().filter(|message| message.channel() == "/meta/connect");
-        for client in connects.filter_map(|message| self.bayeux_client(message)).collect::<Vec<_>>() {
-            if let Some(mailbox) = self.clients.mailbox(client) {
+        for message in connects {
+            if let Some(client) = self.bayeux_client(message)
+                && bayeux::check_connect(message, true).is_ok()
+                && let Some(mailbox) = self.clients.mailbox(client)
+            {
                 mailbox.first_request_due = None;
             }
         }
