@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 use std::net::TcpStream;
 
-use common::bayeux::{self, Socket, handshake, post, subscribe};
+use common::bayeux::{self, Socket, connect, connect_now, handshake, ok, post, publish, subscribe};
 use common::metrics::Metrics;
 use common::raw::{self, read_response};
 use common::{Server, wait_until};
@@ -105,6 +105,53 @@ fn each_message_is_answered() {
     }
 }
 
+/// Whether a connect that is held for client 0 is given up for a newer one, which leaves it without an answer: it is
+/// not if its socket goes to client 1, or client 0 disconnects, before.
+fn is_superseded(batch: &[(&str, usize)]) -> bool {
+    let decisive = batch.iter().find(|message| match message {
+        ("subscribe", _) | ("disconnect", 1) => false,
+        (_, _) => true,
+    });
+    decisive.is_some_and(|(kind, client)| kind.starts_with("connect") && *client == 0)
+}
+
+#[test]
+fn each_message_is_answered_behind_a_batch_that_is_held() {
+    let server = Server::start(&[]);
+    let all: Vec<_> = KINDS.into_iter().flat_map(|kind| [(kind, 0), (kind, 1)]).collect();
+    for batch in all.iter().flat_map(|first| all.iter().map(|second| [*first, *second])) {
+        let clients = [handshake(&server), handshake(&server)];
+        let mut held = json!([message("subscribe", &clients[0], 0), connect(&clients[0], "websocket")]);
+        held[1]["id"] = json!(1);
+        let mut socket = Socket::open(&server);
+        socket.send(held);
+        let messages = batch.iter().zip(2..);
+        let messages: Vec<_> =
+            messages.map(|((kind, client), id)| message(kind, &clients[*client], id)).collect();
+        socket.send(messages.into());
+        // Whatever is held then is answered when its client disconnects.
+        socket.send_text("[]");
+        let mut ids = Vec::new();
+        let mut is_open = true;
+        let expected: Vec<u64> = (0..4).filter(|id| *id != 1 || !is_superseded(&batch)).collect();
+        while is_open && ids.len() < expected.len() {
+            match socket.try_next() {
+                None => is_open = false,
+                Some(replies) if replies == json!([]) => {
+                    for client in &clients {
+                        post(&server, json!([message("disconnect", client, 4)]));
+                    }
+                }
+                Some(replies) => {
+                    ids.extend(replies.as_array().unwrap().iter().filter_map(|reply| reply["id"].as_u64()));
+                }
+            }
+        }
+        ids.sort_unstable();
+        assert_eq!(ids, expected, "{batch:?}");
+    }
+}
+
 fn long(client: &str, count: usize) -> Value {
     (0..count).map(|id| message("subscribe", client, id)).collect()
 }
@@ -168,5 +215,66 @@ fn replies_that_are_held_count_as_backlog() {
         post(&server, json!([message("disconnect", &client, 0)]));
         assert_eq!(sent.ids(501).len(), 501);
         wait_until("nothing is held", || backlog() == 0.0);
+    }
+}
+
+#[test]
+fn what_is_held_for_a_client_is_answered_when_its_socket_goes_to_another() {
+    let server = Server::start(&[]);
+    let (first, second) = (handshake(&server), handshake(&server));
+    let mut socket = Socket::open(&server);
+    socket.send(json!([subscribe(&first, "/presence/status"), connect(&first, "websocket")]));
+    socket.settle();
+    socket.send(json!([connect(&second, "websocket")]));
+    let replies = socket.next();
+    let answered: Vec<_> = replies.as_array().unwrap().iter().map(|reply| &reply["channel"]).collect();
+    assert_eq!(answered, ["/meta/subscribe", "/meta/connect"], "{replies}");
+    assert!(replies.as_array().unwrap().iter().all(|reply| reply["clientId"] == *first), "{replies}");
+    socket.settle();
+}
+
+#[test]
+fn a_message_that_comes_in_the_middle_of_a_long_batch_answers_its_connect() {
+    let server = Server::start(&[]);
+    // Over a WebSocket messages are frames of their own, which wait for no connect.
+    for transport in 1..3 {
+        let client = handshake(&server);
+        let new_chat = subscribe(&client, &format!("/presence/new_chat/teacher/{transport}"));
+        ok(&server, new_chat.clone());
+        for role in ["teacher", "student"] {
+            let connect =
+                publish(&client, &format!("/presence/{role}/connect"), json!({"userId": transport}));
+            ok(&server, connect);
+        }
+        // The claim is carried out in the first turn, and the connect is held in a later one.
+        let mut batch = vec![new_chat; 40];
+        batch[0] = connect(&client, "websocket");
+        batch[1] = publish(&client, "/presence/claim_student", json!({"teacherId": transport}));
+        (0..40).for_each(|id| batch[id]["id"] = json!(id));
+        let ids = Sent::over(transport, &server, &batch.into()).ids(41);
+        assert_eq!((ids.len(), ids.contains(&Value::Null)), (41, true), "the new chat comes along");
+    }
+}
+
+#[test]
+fn the_last_of_a_clients_connects_says_how_long_a_batch_is_held() {
+    let server = Server::start(&[]);
+    for transport in 0..3 {
+        let client = handshake(&server);
+        let mut batch = json!([connect(&client, "websocket"), connect_now(&client)]);
+        (0..2).for_each(|id| batch[id]["id"] = json!(id));
+        assert_eq!(Sent::over(transport, &server, &batch).ids(2), [0, 1], "transport {transport}");
+    }
+}
+
+#[test]
+fn replies_beyond_the_backlog_are_not_held() {
+    let server = Server::start(&["--max-backlog", "40KiB"]);
+    for transport in 0..2 {
+        let client = handshake(&server);
+        let mut batch = long(&client, 500);
+        batch[499] = connect(&client, "websocket");
+        batch[499]["id"] = json!(499);
+        assert_eq!(Sent::over(transport, &server, &batch).ids(500).len(), 500, "transport {transport}");
     }
 }

@@ -167,8 +167,10 @@ fn what_one_socket_has_carried_never_goes_to_the_next_in_its_slot() {
     };
 
     // Two clients have connected over one socket, which then ends.
-    let mut shared = Socket::bound(&server, &handshake(&server));
+    let other = handshake(&server);
+    let mut shared = Socket::bound(&server, &other);
     shared.send(json!([connect(student, "websocket")]));
+    assert_eq!(shared.next(), json!([connected(&other)]));
     shared.settle();
     drop(shared);
     closed("the shared socket's end");

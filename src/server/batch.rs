@@ -110,11 +110,12 @@ impl Server {
     }
 
     /// Answers a batch, or holds the answer with a connect. The client of that may meanwhile have disconnected, or
-    /// have connected by another way.
+    /// have connected by another way. Replies that exceed `--max-backlog` are not held.
     fn finish_batch(&mut self, slot: u32, batch: Batch) {
         let socket = batch.socket(slot);
         let Batch { form, replies, hold, has_disconnect, .. } = batch;
-        let hold = hold.filter(|hold| self.can_hold(socket, hold.client));
+        let bytes = || replies.iter().map(String::len).sum::<usize>();
+        let hold = hold.filter(|hold| bytes() <= self.max_backlog && self.can_hold(socket, hold.client));
         let body = || format!("[{}]", replies.join(","));
         match (hold, form) {
             (None, Some(form)) => self.answer_batch(slot, form.response(body()), form.keep_alive),

@@ -134,6 +134,8 @@ impl Server {
         self.clients.heard(client, now);
         let reply = bayeux::connected(message);
         self.supersede(client);
+        // Of two connects in one batch the newer decides too how long the batch is held.
+        batch.hold.take_if(|hold| hold.client == client);
         let waiting = match socket {
             Some(slot) => {
                 self.bind_socket(slot, client);

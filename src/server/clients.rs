@@ -172,6 +172,11 @@ impl Clients {
         }
     }
 
+    /// Notes that a polling client has mail.
+    pub fn note_mail(&mut self, id: ClientId) {
+        self.mail.push(id);
+    }
+
     /// Takes the clients that have mail, which may be gone or have been answered.
     pub fn take_mail(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.mail)

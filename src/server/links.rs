@@ -14,9 +14,11 @@ use crate::models::id::ClientId;
 
 impl Server {
     /// Delivers to a client over the WebSocket in this slot from now on, and over nothing else. A client that
-    /// the WebSocket delivered to before is detached. Returns what has waited for the client, which is due first.
+    /// the WebSocket delivered to before is detached, and the connect that was held for it is answered. Returns
+    /// what has waited for the client, which is due first.
     pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) -> VecDeque<Rc<str>> {
         if let State::Bayeux(Some(before), _) = self.connections.get(slot).state {
+            self.answer_held_on_socket(before);
             self.detach(before);
         }
         self.detach(client);
@@ -65,11 +67,14 @@ impl Server {
         self.update_detached(client);
     }
 
-    /// Holds a client's request until there is something to answer it with.
+    /// Holds a client's request until there is something to answer it with, which may be there already.
     pub(super) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
         let id = self.connections.id(slot);
         if let Some(mailbox) = self.clients.mailbox(client) {
             mailbox.parked = Some(id);
+            if !mailbox.is_empty() {
+                self.clients.note_mail(client);
+            }
             let parked = Box::new(Parked { client, form });
             self.connections.set_state(slot, State::Parked(parked), self.clock.now());
         }

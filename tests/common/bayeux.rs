@@ -137,9 +137,15 @@ impl Socket {
 
     /// The next frame.
     pub fn next(&mut self) -> Value {
+        self.try_next().expect("a text frame, and not a close")
+    }
+
+    /// The next frame, `None` if it closes the socket.
+    pub fn try_next(&mut self) -> Option<Value> {
         match self.0.read().expect("a frame comes") {
-            Message::Text(text) => serde_json::from_str(&text).expect("a frame is JSON"),
-            other => panic!("not a text frame: {other:?}"),
+            Message::Text(text) => Some(serde_json::from_str(&text).expect("a frame is JSON")),
+            Message::Close(_) => None,
+            other => panic!("neither text nor a close: {other:?}"),
         }
     }
 
