@@ -28,6 +28,10 @@ const POLLING_4: &str = "/socket.io/?EIO=4&transport=polling";
 const SOCKET_4: &str = "/socket.io/?EIO=4&transport=websocket";
 /// Elements of a batch, or packets of a post, that fill a message of 64 KiB.
 const MANY: usize = 20_000;
+/// Messages that a Bayeux batch may have.
+const ALLOWED: usize = 1000;
+/// The same, with members, so that all fit into a message of 64 KiB.
+const MANY_UNKNOWN: usize = 980;
 const SHORT: Duration = Duration::from_millis(50);
 
 /// All loads, in the order in which they run.
@@ -133,14 +137,26 @@ fn mailboxes() -> Vec<Script> {
     vec![teachers_3, pings, bayeux, student]
 }
 
-/// Batches of as many messages as fit, over HTTP, over a WebSocket, and behind a connect that is held.
+/// Batches of as many messages as a batch may have, over HTTP, over a WebSocket, and behind a connect that is held;
+/// and such with more, which are refused.
 fn large_batches() -> Vec<Script> {
-    let empty = format!("[{}]", vec!["{}"; MANY].join(","));
-    let behind = format!("[{},{}]", connect("$0", "long-polling"), vec!["{}"; MANY].join(","));
+    let empty = |count| format!("[{}]", vec!["{}"; count].join(","));
+    let unknown = message("/a", "x", "");
+    let refused = format!("[{}]", vec![&*unknown; MANY_UNKNOWN].join(","));
+    let behind = format!("[{},{}]", connect("$0", "long-polling"), vec!["{}"; ALLOWED - 1].join(","));
     let held = vec![batch(HANDSHAKE), Step::Take("clientId"), batch(behind), Step::Hold];
-    let unread = vec![Step::StopReading, repeat_batch(&empty)];
-    let socket = vec![open("/faye"), repeat(frame(0x81, empty.as_bytes()))];
-    vec![vec![repeat_batch(&empty)], socket, held, unread]
+    let unread = |count| vec![Step::StopReading, repeat_batch(&empty(count))];
+    let socket = |text: &str| vec![open("/faye"), repeat(frame(0x81, text.as_bytes()))];
+    vec![
+        vec![repeat_batch(&empty(ALLOWED))],
+        vec![repeat_batch(&refused)],
+        socket(&empty(ALLOWED)),
+        socket(&refused),
+        held,
+        unread(ALLOWED),
+        vec![repeat_batch(&empty(MANY))],
+        socket(&empty(MANY)),
+    ]
 }
 
 /// Bodies in thousands of small chunks whose end never comes, or comes byte by byte.

@@ -41,7 +41,7 @@ const QUICK: Size = Size {
     teachers: 10,
     attackers: 24,
     addresses: 10,
-    time: Duration::from_millis(500),
+    time: Duration::from_millis(200),
     period: Duration::from_millis(50),
 };
 
@@ -92,7 +92,10 @@ fn run(size: Size, has_bounds: bool) -> Vec<String> {
         let mut failures = outcome.failures(load);
         failures.extend(has_bounds.then(|| outcome.excesses()).into_iter().flatten());
         failures.iter().for_each(|why| println!("{name}: {why}"));
-        println!("{name}: {:?}", outcome.deeds);
+        println!(
+            "{name}: {:?}, the server waited {:.1?} for a processor",
+            outcome.deeds, outcome.processor_wait
+        );
         let is_well = failures.is_empty();
         wrong.extend(failures.into_iter().map(|why| format!("{name}: {why}")));
         is_well

@@ -54,6 +54,8 @@ pub struct Outcome {
     pub longest_turn: Option<Duration>,
     /// The most resident memory during the load, in bytes.
     pub memory: u64,
+    /// How long the server waited for a processor during the load: what other programs add to the times.
+    pub processor_wait: Duration,
 }
 
 impl Stage {
@@ -79,6 +81,7 @@ impl Stage {
     fn measure(&mut self, stop: impl FnOnce() -> Deeds) -> Outcome {
         self.forget_peak();
         self.health.take();
+        let waited = self.processor_wait();
         let end = Instant::now() + self.size.time;
         let arrivals = Arrivals::until(&self.server, end, &mut self.newcomers);
         thread::sleep(end.saturating_duration_since(Instant::now()));
@@ -91,7 +94,17 @@ impl Stage {
         let longest_turn = metrics.map(longest).map(Duration::from_secs_f64);
         let memory = if longest_turn.is_some() { self.server.peak_memory() as u64 } else { 0 };
         let cut_off = std::mem::replace(&mut self.cut_off, self.house.cut_off());
-        Outcome { deeds, record, arrivals, cut_off: self.cut_off - cut_off, longest_turn, memory }
+        let cut_off = self.cut_off - cut_off;
+        let processor_wait = self.processor_wait().saturating_sub(waited);
+        Outcome { deeds, record, arrivals, cut_off, longest_turn, memory, processor_wait }
+    }
+
+    /// How long the server has been ready to run and did not, since its start; see proc(5), schedstat.
+    fn processor_wait(&self) -> Duration {
+        let text =
+            fs::read_to_string(format!("/proc/{}/schedstat", self.server.child.id())).unwrap_or_default();
+        let nanos = text.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok());
+        Duration::from_nanos(nanos.unwrap_or_default())
     }
 
     /// The kernel's record of the most memory begins anew; see proc(5), clear_refs.
