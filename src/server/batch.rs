@@ -8,10 +8,9 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::Server;
 use super::connection::{AnswerForm, Pending, State};
 use crate::http::peer::Peer;
-use crate::http::response::Response;
 use crate::models::Millis;
 use crate::models::id::ClientId;
-use crate::protocols::bayeux::Message;
+use crate::protocols::bayeux::{self, Message};
 use crate::websocket;
 
 /// What has become of a batch so far.
@@ -116,9 +115,12 @@ impl Server {
         let Batch { form, replies, hold, has_disconnect, .. } = batch;
         let bytes = || replies.iter().map(String::len).sum::<usize>();
         let hold = hold.filter(|hold| bytes() <= self.max_backlog && self.can_hold(socket, hold.client));
-        let body = || format!("[{}]", replies.join(","));
+        let body = || bayeux::array(&replies);
         match (hold, form) {
-            (None, Some(form)) => self.answer_batch(slot, form.response(body()), form.keep_alive),
+            (None, Some(form)) => {
+                let keep_alive = self.may_stay_open(form.keep_alive);
+                self.write_response(slot, &form.response(body()), false, keep_alive);
+            }
             (None, None) => websocket::write_text(self.connections.frame(slot), &[&body()]),
             (Some(hold), form) => {
                 let client = hold.client;
@@ -131,10 +133,6 @@ impl Server {
         if has_disconnect && matches!(self.connections.get(slot).state, State::Bayeux(None, _)) {
             self.fail(slot, CloseCode::Normal, "");
         }
-    }
-
-    fn answer_batch(&mut self, slot: u32, response: Response, keep_alive: bool) {
-        self.write_response(slot, &response, false, keep_alive && self.stop_at.is_none());
     }
 
     /// Whether a client is still reached by the connection that its connect came over.

@@ -138,7 +138,7 @@ impl Server {
         batch.hold.take_if(|hold| hold.client == client);
         let waiting = match socket {
             Some(slot) => {
-                self.bind_socket(slot, client);
+                self.attach_socket(slot, client);
                 None
             }
             None => {
@@ -187,13 +187,6 @@ impl Server {
 
     fn bayeux_client(&self, message: &Message<'_>) -> Option<ClientId> {
         self.client_ids.get(&*message.client_id()?).copied()
-    }
-
-    /// Sends a client's deliveries over a socket from now on, beginning with those that wait.
-    fn bind_socket(&mut self, slot: u32, client: ClientId) {
-        for message in &self.attach_socket(slot, client) {
-            websocket::write_text(self.connections.frame(slot), &[message]);
-        }
     }
 
     /// Of two connects at once the older gets no answer. What else was in its batch gets one, and the request

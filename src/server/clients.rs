@@ -228,8 +228,9 @@ impl Deliver for Outbox<'_> {
             let text = known.unwrap_or_else(|| {
                 let mut text = String::new();
                 dialect.broadcast(event, &mut |parts| text.push_str(&parts.concat()));
-                encoded.push((dialect, text.into()));
-                encoded[encoded.len() - 1].1.clone()
+                let text: Rc<str> = text.into();
+                encoded.push((dialect, text.clone()));
+                text
             });
             self.clients.send_shared(id, self.connections, text, matches!(event, Event::Status(_)));
         }

@@ -234,12 +234,10 @@ impl Server {
         }
     }
 
-    /// From polling to the WebSocket: what waits goes there first, so nothing is lost or out of order.
+    /// From polling to the WebSocket.
     fn change_over(&mut self, slot: u32, client: ClientId) {
         self.answer_parked(client, Some(NOOP));
-        for message in &self.attach_socket(slot, client) {
-            websocket::write_text(self.connections.frame(slot), &[message]);
-        }
+        self.attach_socket(slot, client);
         self.connections.restart_timer(slot);
     }
 

@@ -176,8 +176,13 @@ impl Server {
     }
 
     fn respond(&mut self, slot: u32, request: &Request<'_>, response: &Response) {
-        let keep_alive = request.keeps_alive() && self.stop_at.is_none();
+        let keep_alive = self.may_stay_open(request.keeps_alive());
         self.write_response(slot, response, request.method == "HEAD", keep_alive);
+    }
+
+    /// Whether a connection stays open behind a response: not while the server stops, whatever its client wants.
+    pub(super) fn may_stay_open(&self, keep_alive: bool) -> bool {
+        keep_alive && self.stop_at.is_none()
     }
 
     /// Answers a request; the wait for the next one begins.

@@ -3,20 +3,18 @@
 //! other: an end that stayed behind would send one user's messages to the next owner of the slot. The one
 //! exception is a WebSocket that Engine.IO tries (`engine_io.rs`): nothing is delivered over it yet.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
-
 use super::Server;
 use super::clients::Link;
 use super::connection::{AnswerForm, Parked, State};
 use super::mailbox::Mailbox;
 use crate::models::id::ClientId;
+use crate::websocket;
 
 impl Server {
     /// Delivers to a client over the WebSocket in this slot from now on, and over nothing else. A client that
-    /// the WebSocket delivered to before is detached, and the connect that was held for it is answered. Returns
-    /// what has waited for the client, which is due first.
-    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) -> VecDeque<Rc<str>> {
+    /// the WebSocket delivered to before is detached, and the connect that was held for it is answered. What has
+    /// waited for the client goes out first, so nothing is lost or out of order.
+    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) {
         if let State::Bayeux(Some(before), _) = self.connections.get(slot).state {
             self.answer_held_on_socket(before);
             self.detach(before);
@@ -25,19 +23,20 @@ impl Server {
         let id = self.connections.id(slot);
         let state = &mut self.connections.get_mut(slot).state;
         let Some(client_state) = self.clients.get_mut(client) else {
-            return VecDeque::new();
+            return;
         };
         match state {
             State::Bayeux(bound, _) => *bound = Some(client),
             State::Probe(_, reader) => *state = State::WebSocket(client, std::mem::take(reader)),
-            _ => return VecDeque::new(),
+            _ => return,
         }
-        let waiting = match std::mem::replace(&mut client_state.link, Link::Socket(id)) {
-            Link::Polling(mut mailbox) => mailbox.take(),
-            Link::Socket(_) => VecDeque::new(),
-        };
+        let before = std::mem::replace(&mut client_state.link, Link::Socket(id));
         self.update_detached(client);
-        waiting
+        if let Link::Polling(mut mailbox) = before {
+            for message in &mailbox.take() {
+                websocket::write_text(self.connections.frame(slot), &[message]);
+            }
+        }
     }
 
     /// Separates a client from its WebSocket or its held request, which is answered if its connection is still

@@ -60,7 +60,8 @@ impl Server {
             mailbox.posting = None;
         }
         let response = result.unwrap_or_else(error).with_cors(pending.origin.as_deref());
-        self.write_response(slot, &response, false, pending.keep_alive && self.stop_at.is_none());
+        let keep_alive = self.may_stay_open(pending.keep_alive);
+        self.write_response(slot, &response, false, keep_alive);
         None
     }
 }

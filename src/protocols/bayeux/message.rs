@@ -283,6 +283,20 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// The JSON array of these values, written once: a batch may have many replies.
+pub fn array(values: &[String]) -> String {
+    let mut json = String::with_capacity(values.iter().map(|value| value.len() + 1).sum::<usize>() + 2);
+    json.push('[');
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        json.push_str(value);
+    }
+    json.push(']');
+    json
+}
+
 // Faye's errors: a code, what it is about, and the words.
 
 pub fn mismatch(types: &[String]) -> String {

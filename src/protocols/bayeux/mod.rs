@@ -21,7 +21,7 @@ use crate::models::Millis;
 pub use channel::Channel;
 pub use encode::encode;
 pub use handshake::{check_connect, connected, handshake, is_callback, unknown};
-pub use message::{BatchError, MAX_BATCH, Message};
+pub use message::{BatchError, Message, array};
 use message::{forbidden, invalid, missing, refused};
 
 /// How long a connect is held, unless the client wants less: Faye's timeout.
@@ -119,7 +119,7 @@ impl Bayeux {
     pub fn supersede(&mut self) -> Option<String> {
         let Held { mut replies, connect, .. } = *self.held.take()?;
         replies.remove(connect);
-        Some(format!("[{}]", replies.join(",")))
+        Some(array(&replies))
     }
 
     /// Gives up a connect that is held: who waited for its answer is gone, or asked again.
@@ -132,7 +132,7 @@ impl Bayeux {
         let mut parts = self.held.take().map_or_else(Vec::new, |held| held.replies);
         // A delivery is an array of one.
         parts.extend(messages.map(|message| message[1..message.len() - 1].to_owned()));
-        format!("[{}]", parts.join(","))
+        array(&parts)
     }
 
     /// See [`super::Protocol::wake`]. Only handshakes and connects count as being heard of.
