@@ -28,7 +28,7 @@ pub fn connect_teacher(
     }
     debug!("teacher {user:?} arrived");
     let key = models.teachers.insert(Teacher { id: user, client, place: 0, chats: Vec::new() });
-    models.teachers.get_mut(key).place = clients.add(client, Member::Teacher(key));
+    models.teachers.set_place(key, clients.add(client, Member::Teacher(key)));
     Ok(true)
 }
 
@@ -125,7 +125,7 @@ pub fn remove(
         Member::Student(key) => remove_student(models, key, out),
     };
     match clients.remove(client, place) {
-        Some(Member::Teacher(moved)) => models.teachers.get_mut(moved).place = place,
+        Some(Member::Teacher(moved)) => models.teachers.set_place(moved, place),
         Some(Member::Student(moved)) => models.students.set_place(moved, place),
         None => {}
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Millis;
 use super::id::Role;
+use super::key_set::KeySet;
 use super::student_roster::StudentKey;
 use super::teacher_roster::TeacherKey;
 use crate::memory::{Memory, Share};
@@ -69,6 +70,8 @@ pub struct ChatCounts {
 #[derive(Debug)]
 pub struct ChatLog {
     chats: Slab<Chat>,
+    /// All chats in progress, to be listed.
+    listed: KeySet,
     keys: HashMap<Uuid, ChatKey>,
     finished: u64,
     messages: u64,
@@ -84,6 +87,7 @@ impl ChatLog {
     pub fn new(history_limit: usize, memory: &Memory) -> ChatLog {
         ChatLog {
             chats: Slab::new(),
+            listed: KeySet::default(),
             keys: HashMap::new(),
             finished: 0,
             messages: 0,
@@ -106,6 +110,7 @@ impl ChatLog {
             history: History::default(),
         }) as ChatKey;
         self.keys.insert(id, key);
+        self.listed.insert(key);
         key
     }
 
@@ -113,6 +118,7 @@ impl ChatLog {
     pub fn finish(&mut self, key: ChatKey) -> Chat {
         let chat = self.chats.remove(key as usize);
         self.keys.remove(&chat.id);
+        self.listed.remove(key);
         self.share.set(self.share.bytes() - chat.history.bytes.capacity());
         self.finished += 1;
         chat
@@ -181,7 +187,7 @@ impl ChatLog {
 
     /// The chats in progress, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ChatKey, &Chat)> {
-        self.chats.iter().map(|(key, chat)| (key as ChatKey, chat))
+        self.listed.iter().map(|key| (key, self.get(key)))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod chat_lifetime;
 pub mod chat_log;
 pub mod client_roster;
 pub mod id;
+pub mod key_set;
 pub mod roster;
 pub mod student_roster;
 pub mod teacher_roster;

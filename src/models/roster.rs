@@ -69,9 +69,4 @@ impl<T: Identified> Roster<T> {
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
     }
-
-    /// All users, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.users.iter().map(|(_, user)| user)
-    }
 }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::Millis;
 use super::chat_log::ChatKey;
 use super::id::{ClientId, UserId};
+use super::key_set::KeySet;
 use super::roster::{Identified, Key, Roster};
 
 /// Where a student stands in the roster.
@@ -32,14 +33,12 @@ pub struct Student {
     /// This student's place in the list of its client's users.
     pub place: u32,
     state: StudentState,
-    /// This student's place in the list of those who are not just connected, while it is one of them.
-    ready_place: u32,
 }
 
 impl Student {
     /// A student who has connected and is not ready yet.
     pub fn new(id: UserId, client: ClientId) -> Student {
-        Student { id, client, place: 0, state: StudentState::Connected, ready_place: 0 }
+        Student { id, client, place: 0, state: StudentState::Connected }
     }
 
     /// What the student is doing.
@@ -70,8 +69,8 @@ pub struct StudentRoster {
     roster: Roster<Student>,
     first: Option<StudentKey>,
     last: Option<StudentKey>,
-    /// Those who are not just connected, in no particular order.
-    ready: Vec<StudentKey>,
+    /// Those who are not just connected.
+    ready: KeySet,
     counts: StudentCounts,
     changes: u64,
 }
@@ -144,22 +143,7 @@ impl StudentRoster {
 
     /// The students who have been ready, in no particular order.
     pub fn ready(&self) -> impl Iterator<Item = &Student> {
-        self.ready.iter().map(|key| self.roster.get(*key))
-    }
-
-    /// Adds a student to the list of those who have been ready, or takes it off.
-    fn list_ready(&mut self, key: StudentKey, was_ready: bool, is_ready: bool) {
-        let student = self.roster.get_mut(key);
-        if !was_ready && is_ready {
-            student.ready_place = self.ready.len() as u32;
-            self.ready.push(key);
-        } else if was_ready && !is_ready {
-            let place = student.ready_place;
-            self.ready.swap_remove(place as usize);
-            if let Some(moved) = self.ready.get(place as usize) {
-                self.roster.get_mut(*moved).ready_place = place;
-            }
-        }
+        self.ready.iter().map(|key| self.roster.get(key))
     }
 
     fn set_state(&mut self, key: StudentKey, state: StudentState) {
@@ -174,8 +158,11 @@ impl StudentRoster {
         if before != state {
             self.count(before, |n| *n -= 1);
             self.count(state, |n| *n += 1);
-            let connected = StudentState::Connected;
-            self.list_ready(key, before != connected, state != connected);
+            if before == StudentState::Connected {
+                self.ready.insert(key);
+            } else if state == StudentState::Connected {
+                self.ready.remove(key);
+            }
             self.changes += 1;
         }
     }

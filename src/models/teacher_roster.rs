@@ -1,9 +1,10 @@
 //! The teachers who are on line, and the chats that each has.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use super::chat_log::ChatKey;
 use super::id::{ClientId, UserId};
+use super::key_set::KeySet;
 use super::roster::{Identified, Key, Roster};
 
 /// Where a teacher stands in the roster.
@@ -29,19 +30,46 @@ impl Identified for Teacher {
 
 /// node-chat-server's `TeacherRoster`.
 #[derive(Debug, Default)]
-pub struct TeacherRoster(Roster<Teacher>);
+pub struct TeacherRoster {
+    roster: Roster<Teacher>,
+    /// All teachers, to be listed.
+    listed: KeySet,
+}
 
 impl TeacherRoster {
+    /// Adds a teacher whose id is not on the roster.
+    pub fn insert(&mut self, teacher: Teacher) -> TeacherKey {
+        let key = self.roster.insert(teacher);
+        self.listed.insert(key);
+        key
+    }
+
+    /// Takes a teacher off the roster.
+    pub fn remove(&mut self, key: TeacherKey) -> Teacher {
+        self.listed.remove(key);
+        self.roster.remove(key)
+    }
+
+    /// Remembers where a teacher stands in the list of its client's users.
+    pub fn set_place(&mut self, key: TeacherKey, place: u32) {
+        self.roster.get_mut(key).place = place;
+    }
+
+    /// All teachers, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Teacher> {
+        self.listed.iter().map(|key| self.roster.get(key))
+    }
+
     /// Seats a chat with the teacher and returns the seat.
     pub fn seat(&mut self, teacher: TeacherKey, chat: ChatKey) -> u32 {
-        let chats = &mut self.0.get_mut(teacher).chats;
+        let chats = &mut self.roster.get_mut(teacher).chats;
         chats.push(chat);
         chats.len() as u32 - 1
     }
 
     /// Frees a seat and returns the chat that was moved into it, if one was.
     pub fn unseat(&mut self, teacher: TeacherKey, seat: u32) -> Option<ChatKey> {
-        let chats = &mut self.0.get_mut(teacher).chats;
+        let chats = &mut self.roster.get_mut(teacher).chats;
         chats.swap_remove(seat as usize);
         chats.get(seat as usize).copied()
     }
@@ -51,12 +79,6 @@ impl Deref for TeacherRoster {
     type Target = Roster<Teacher>;
 
     fn deref(&self) -> &Roster<Teacher> {
-        &self.0
-    }
-}
-
-impl DerefMut for TeacherRoster {
-    fn deref_mut(&mut self) -> &mut Roster<Teacher> {
-        &mut self.0
+        &self.roster
     }
 }
