@@ -7,6 +7,7 @@ use common::phoenix::Phoenix;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::chat;
 use common::raw::{Bystander, echo, frame, heartbeat, open, read_frame};
+use common::socket_io::{self, Polling, Socket};
 use common::{Server, wait_until};
 use serde_json::json;
 use std::io::{ErrorKind, Write};
@@ -153,6 +154,26 @@ fn responses_count_as_backlog() {
     let request = "GET /?limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
     streams.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
     wait_until("those who do not read are cut off", || closed() == 5.0);
+}
+
+/// Engine.IO 3 escapes what is not ASCII, so that the answer to a poll is three times as long as what waited.
+#[test]
+fn an_answer_longer_than_the_backlog_reaches_a_slow_reader_whole() {
+    const COUNT: usize = 55;
+    let server = Server::start(&["--max-backlog", "4MiB"]);
+    let (mut teacher, mut student, chat) = socket_io::chat(&server, ((4, Socket), (3, Polling)), 1, 2);
+    student.settle();
+    socket2::SockRef::from(&student.session().get).set_recv_buffer_size(16 * 1024).unwrap();
+    let payload = format!(r#"{{"chatId":"{chat}","message":"{}"}}"#, "ж".repeat(30_000));
+    let message = "\\u0436".repeat(30_000);
+    (0..COUNT).for_each(|_| teacher.say("teacher", &payload));
+    teacher.settle();
+    let mut received = 0;
+    while received < COUNT {
+        received += student.session().poll().iter().filter(|packet| packet.contains(&message)).count();
+    }
+    let closed = Metrics::of(&server).get("mio_chat_closed_total", &[("reason", "too slow")]);
+    assert_eq!((received, closed), (COUNT, 0.0));
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub struct Connection {
     pub pending: Option<Box<Pending>>,
     /// What waits to be written. Holds no memory when empty.
     pub outbound: Vec<u8>,
+    /// Bytes of that which are, at the most, of the last HTTP response.
+    pub last_response: usize,
     /// The memory of all that and of the reader, as it was counted last.
     pub share: Share,
     /// The last write would have blocked: wait for the edge.
@@ -178,6 +180,7 @@ impl Connection {
             awaits_costly: false,
             pending: None,
             outbound: Vec::new(),
+            last_response: 0,
             share,
             is_blocked: false,
             was_blocked: false,

@@ -208,10 +208,12 @@ impl Connections {
     }
 
     /// Whether a connection reads so slowly that it is to be cut off. One that is echoed has only its own messages
-    /// to read, which may be larger than others'.
+    /// to read, which may be larger than others'. Nor does a single response make a reader slow: what it carries was
+    /// limited while it waited, and the answer to a poll may be longer than that, as Engine.IO 3 and JSONP escape.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
         let connection = &self.slab[slot as usize];
-        connection.outbound.len() > self.max_backlog && !matches!(connection.state, State::Echo(_))
+        let behind = connection.outbound.len().saturating_sub(connection.last_response);
+        behind > self.max_backlog && !matches!(connection.state, State::Echo(_))
     }
 
     /// Writes what waits for a connection.
@@ -225,6 +227,7 @@ impl Connections {
         if connection.outbound.len() < before && !matches!(connection.state, State::Probe(..)) {
             connection.since = now;
         }
+        connection.last_response = connection.last_response.min(connection.outbound.len());
         if connection.outbound.is_empty() {
             let buffer = std::mem::take(&mut connection.outbound);
             if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {

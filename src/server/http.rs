@@ -192,7 +192,10 @@ impl Server {
         if code >= 400 {
             debug!("connection {slot} is answered with {code} {phrase}");
         }
+        let before = self.connections.outbound(slot).len();
         response.write(self.connections.outbound(slot), is_head, keep_alive);
+        let connection = self.connections.get_mut(slot);
+        connection.last_response = connection.outbound.len() - before;
         if keep_alive {
             self.connections.get_mut(slot).since = self.clock.now();
         } else {
