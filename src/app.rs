@@ -1,5 +1,7 @@
 //! All chat state in one struct, and the three ways in: a command, a client gone, the passing of time.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::channels::stats::StatsBoard;
@@ -13,6 +15,9 @@ use crate::models::chat_lifetime::ChatLifetime;
 use crate::models::client_roster::{ClientRoster, Member};
 use crate::models::id::{ClientId, Role};
 use crate::stats::Stats;
+
+/// Users of one client that go off line at once. Each may end five chats and tell five partners.
+const LEAVE_AT_ONCE: usize = 64;
 
 /// The limits of the chat itself.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +35,8 @@ pub struct Limits {
 pub struct App {
     models: ChatLifetime,
     clients: ClientRoster,
+    /// Clients that are gone or have left, and have users that are still to go off line.
+    leaving: BTreeSet<ClientId>,
     status: StatusBoard,
     stats: StatsBoard,
     new_id: Box<dyn FnMut() -> Uuid>,
@@ -41,6 +48,7 @@ impl App {
         App {
             models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history, memory),
             clients: ClientRoster::default(),
+            leaving: BTreeSet::new(),
             status: StatusBoard::new(limits.status_interval),
             stats: StatsBoard::default(),
             new_id: Box::new(new_id),
@@ -56,6 +64,9 @@ impl App {
         out: &mut dyn Deliver,
     ) -> Result<(), Refusal> {
         let before = self.models.students.changes();
+        if !self.leaving.is_empty() {
+            self.release_id(&command, now, out);
+        }
         let result = self.dispatch(client, command, now, out);
         self.note_changes(before, now);
         result
@@ -68,7 +79,7 @@ impl App {
         now: Millis,
         out: &mut dyn Deliver,
     ) -> Result<(), Refusal> {
-        let App { models, clients, status, stats, new_id } = self;
+        let App { models, clients, status, stats, new_id, .. } = self;
         match command {
             Command::Send { chat, from, payload } => {
                 chat::send(models, client, chat, from, payload, now, out)
@@ -112,16 +123,47 @@ impl App {
         }
     }
 
-    /// A client is gone, however it went: every user that it held goes off line.
+    /// A client is gone, or has left: the users that it holds go off line, [`LEAVE_AT_ONCE`] of them in this call. If
+    /// it holds more it is leaving, and this is to be called again. Nothing may come from it meanwhile.
     pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
+        self.stats.unwatch(client);
         let before = self.models.students.changes();
-        while let Some(&member) = self.clients.members(client).last() {
+        for _ in 0..LEAVE_AT_ONCE {
+            let Some(&member) = self.clients.members(client).last() else {
+                break;
+            };
             presence::remove(&mut self.models, &mut self.clients, client, member, out);
             let role = if let Member::Teacher(_) = member { Role::Teacher } else { Role::Student };
             self.note_departure(client, role, now);
         }
-        self.stats.unwatch(client);
         self.note_changes(before, now);
+        if self.clients.members(client).is_empty() {
+            self.leaving.remove(&client);
+        } else {
+            self.leaving.insert(client);
+        }
+    }
+
+    /// A client that [`App::gone`] is to be called for again.
+    pub fn next_leaving(&self) -> Option<ClientId> {
+        self.leaving.first().copied()
+    }
+
+    /// Whether some of a client's users are still to go off line.
+    pub fn is_leaving(&self, client: ClientId) -> bool {
+        !self.leaving.is_empty() && self.leaving.contains(&client)
+    }
+
+    /// The id that a command is to take is free if the client that holds it is leaving.
+    fn release_id(&mut self, command: &Command<'_>, now: Millis, out: &mut dyn Deliver) {
+        let Some((role, user)) = command.takes() else {
+            return;
+        };
+        if let Some(holder) = self.models.holder(role, user).filter(|holder| self.leaving.contains(holder))
+            && presence::disconnect(&mut self.models, &mut self.clients, holder, role, user, out).is_ok()
+        {
+            self.note_departure(holder, role, now);
+        }
     }
 
     /// When [`App::wake`] wants to be called.
@@ -179,5 +221,86 @@ impl App {
                 self.status.changed(now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::models::id::UserId;
+
+    const CLIENT: ClientId = ClientId { slot: 0, generation: 0 };
+    const OTHER: ClientId = ClientId { slot: 1, generation: 0 };
+
+    /// Counts what is told.
+    #[derive(Default)]
+    struct Counter(usize);
+
+    impl Deliver for Counter {
+        fn deliver(&mut self, _: ClientId, _: &Event<'_>) -> bool {
+            self.0 += 1;
+            true
+        }
+
+        fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, _: &Event<'_>) {
+            self.0 += to.count();
+        }
+    }
+
+    fn student(id: usize) -> UserId {
+        UserId::from(&*id.to_string())
+    }
+
+    /// A client that holds so many students, who chat with as many teachers of another client.
+    fn chats(count: usize) -> App {
+        let limits = Limits { students_per_teacher: 5, status_interval: 100, chat_history: 0 };
+        let mut app = App::new(limits, &Memory::new(0), Uuid::new_v4);
+        let out = &mut Counter::default();
+        for id in 0..count {
+            for (client, command) in [
+                (CLIENT, Command::ConnectStudent { user: student(id) }),
+                (CLIENT, Command::StudentReady { user: student(id) }),
+                (OTHER, Command::ConnectTeacher { user: student(id) }),
+                (OTHER, Command::ClaimStudent { teacher: student(id) }),
+            ] {
+                app.handle(client, command, 0, out).unwrap();
+            }
+        }
+        assert_eq!(app.models().chats.counts().active, count as u64);
+        app
+    }
+
+    #[test]
+    fn the_users_of_a_client_leave_so_many_at_a_time() {
+        const COUNT: usize = LEAVE_AT_ONCE * 10 + 1;
+        let mut app = chats(COUNT);
+        let mut left = COUNT;
+        app.gone(CLIENT, 0, &mut Counter::default());
+        while let Some(client) = app.next_leaving() {
+            left -= LEAVE_AT_ONCE;
+            assert_eq!((client, app.clients().members(CLIENT).len()), (CLIENT, left));
+            let mut told = Counter::default();
+            app.gone(client, 0, &mut told);
+            assert!(told.0 <= 2 * LEAVE_AT_ONCE, "{} are told at once", told.0);
+        }
+        assert_eq!((left, app.models().students.len(), app.models().chats.counts().active), (1, 0, 0));
+        assert!(!app.is_leaving(CLIENT));
+    }
+
+    #[test]
+    fn the_id_of_a_user_who_is_still_to_leave_is_free() {
+        let mut app = chats(LEAVE_AT_ONCE * 2);
+        let out = &mut Counter::default();
+        let connect = || Command::ConnectStudent { user: student(3) };
+        assert_eq!(app.handle(OTHER, connect(), 0, out), Err(Refusal::IdInUse));
+        app.gone(CLIENT, 0, out);
+        assert!(app.models().holder(Role::Student, &student(3)) == Some(CLIENT) && app.is_leaving(CLIENT));
+        let await_chat = Command::AwaitChat { role: Role::Student, user: student(4) };
+        assert_eq!(app.handle(OTHER, await_chat, 0, out), Ok(()));
+        assert_eq!(app.handle(OTHER, connect(), 0, out), Ok(()));
+        app.gone(CLIENT, 0, out);
+        assert_eq!((app.next_leaving(), app.models().students.len()), (None, 1));
+        assert_eq!(app.models().holder(Role::Student, &student(3)), Some(OTHER));
     }
 }

@@ -59,6 +59,14 @@ impl Command<'_> {
             _ => None,
         }
     }
+
+    /// The user whom this brings on line, or whose next chat it asks for, which it may do if nobody else has the id.
+    pub fn takes(&self) -> Option<(Role, &UserId)> {
+        match self {
+            Command::AwaitChat { role, user } => Some((*role, user)),
+            _ => self.connects(),
+        }
+    }
 }
 
 /// Why a command is not carried out. It has changed nothing then.

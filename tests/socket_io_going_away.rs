@@ -5,6 +5,7 @@ mod common;
 use std::net::Shutdown;
 
 use common::Server;
+use common::metrics::Metrics;
 use common::raw::Bystander;
 use common::socket_io::{
     Polling, REVISIONS, Socket, SocketIo, Transport, WAYS, begin, chat, exchange, upgrade,
@@ -209,5 +210,27 @@ fn after_a_change_over_the_socket_is_what_counts() {
         drop(student);
         teacher.expect(&format!("chat:{id}:teacher:terminated"));
         server.wait_until_students_are(0);
+    }
+}
+
+/// More users than go off line in a turn: who has disconnected can connect them again at once.
+#[test]
+fn many_users_of_one_client_can_leave_and_come_back_at_once() {
+    const COUNT: usize = 300;
+    for way in WAYS {
+        let server = Server::start(&[]);
+        let mut client = SocketIo::connect(&server, way);
+        let connects = |acknowledgement: usize| {
+            let connect = move |id| {
+                let number = if id == COUNT - 1 { acknowledgement.to_string() } else { String::new() };
+                format!(r#"42{number}["presence:student:connect",{{"userId":{id}}}]"#)
+            };
+            (0..COUNT).map(connect)
+        };
+        let leave = ["41".to_owned(), "40".to_owned()];
+        client.send_all(&connects(1).chain(leave).chain(connects(2)).collect::<Vec<_>>());
+        while !client.next_but_status().starts_with("432[") {}
+        assert_eq!(server.snapshot()["students"]["total"], COUNT, "{way:?}");
+        assert_eq!(Metrics::of(&server).get("mio_chat_refusals_total", &[]), 0.0, "{way:?}");
     }
 }

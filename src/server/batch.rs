@@ -82,7 +82,7 @@ impl Server {
         for message in messages.into_iter().take(now) {
             self.bayeux_message(slot, message, &mut batch);
         }
-        self.work -= now as u32;
+        self.work = self.work.saturating_sub(now as u32);
         if is_whole {
             return self.finish_batch(slot, batch);
         }

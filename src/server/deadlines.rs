@@ -1,26 +1,25 @@
 //! What is done by the clock, and by the silence of a peer.
 
+use std::time::Duration;
+
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Server;
 use super::clients::{Link, Outbox};
 use super::connection::State;
+use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::protocols::{Outgoing, Protocol, Wake};
 
-/// Timers of each kind that are dealt with in one turn. The rest waits for the next.
-const EXPIRIES: usize = 500;
+/// Timers of each kind that are dealt with before the time is looked at, and how long that goes on in one turn. The rest
+/// waits for the next.
+const EXPIRIES: usize = 16;
+const EXPIRIES_BUDGET: Duration = Duration::from_millis(1);
 
 impl Server {
     /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
     pub(super) fn run_timers(&mut self) {
-        let heard = self.heard.until();
-        for slot in self.connections.expire(heard, EXPIRIES) {
-            self.time_out(slot);
-        }
-        for client in self.clients.expire(heard, EXPIRIES) {
-            self.wake(client);
-        }
+        self.expire();
         let now = self.clock.now();
         if self.app.next_wakeup().is_some_and(|due| due <= now) {
             let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
@@ -32,6 +31,25 @@ impl Server {
         if self.accept_retry.is_some_and(|due| due <= now) {
             self.accept_retry = None;
             self.crowded = (0..self.listeners.len()).collect();
+        }
+    }
+
+    /// Ends the waits that are over, as far as there is time.
+    fn expire(&mut self) {
+        let heard = self.heard.until();
+        let is_due = |next: Option<Millis>| next.is_some_and(|due| due <= heard);
+        let began = self.clock.uptime();
+        while is_due(self.connections.next_deadline()) || is_due(self.clients.next_wakeup()) {
+            for slot in self.connections.expire(heard, EXPIRIES) {
+                self.time_out(slot);
+            }
+            for client in self.clients.expire(heard, EXPIRIES) {
+                self.wake(client);
+            }
+            self.clock.tick();
+            if self.clock.uptime() - began > EXPIRIES_BUDGET {
+                break;
+            }
         }
     }
 

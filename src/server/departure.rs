@@ -1,5 +1,7 @@
 //! How connections and clients end, and what follows from it.
 
+use std::time::Duration;
+
 use log::debug;
 
 use super::Server;
@@ -8,6 +10,9 @@ use super::connection::State;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::websocket;
+
+/// How long a turn takes users off line whose client has left in an earlier one.
+const LEAVING_BUDGET: Duration = Duration::from_millis(1);
 
 impl Server {
     /// Drops a connection, and with it its client.
@@ -51,11 +56,27 @@ impl Server {
         }
     }
 
-    /// All users that a client holds go off line.
+    /// All users that a client holds go off line, over several turns if they are many. What comes from the client waits
+    /// for that.
     pub(super) fn users_gone(&mut self, client: ClientId) {
         let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
         self.app.gone(client, self.clock.now(), &mut outbox);
         self.update_detached(client);
+        if self.app.is_leaving(client) {
+            self.work = 0;
+        }
+    }
+
+    /// Goes on with the users of clients that have left, as far as there is time.
+    pub(super) fn continue_leaving(&mut self) {
+        let began = self.clock.uptime();
+        while let Some(client) = self.app.next_leaving() {
+            self.users_gone(client);
+            self.clock.tick();
+            if self.clock.uptime() - began > LEAVING_BUDGET {
+                break;
+            }
+        }
     }
 
     /// Sends a client the newest status, which its socket did not take when it was due.

@@ -165,7 +165,12 @@ impl Server {
             return Err(BAD_REQUEST);
         }
         let mut packets = packets.into_iter();
-        for packet in packets.by_ref().take(self.work as usize) {
+        if self.app.is_leaving(client) {
+            self.work = 0;
+        }
+        while self.work > 0
+            && let Some(packet) = packets.next()
+        {
             self.work -= 1;
             if let Some(result) = self.post_packet(client, &packet) {
                 return result.map(Some);

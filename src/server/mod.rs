@@ -186,6 +186,7 @@ impl Server {
                 self.dispatch(event);
             }
             self.read_unread(left);
+            self.continue_leaving();
             self.run_timers();
             self.limit_detached();
             self.flush();
@@ -219,7 +220,9 @@ impl Server {
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&self) -> Option<Duration> {
-        if self.connections.has_unread() || self.connections.has_dirty() || !self.crowded.is_empty() {
+        let has_input = self.connections.has_unread() || !self.crowded.is_empty();
+        let has_ended = self.app.next_leaving().is_some() || self.detached.has_excess();
+        if has_input || has_ended || self.connections.has_dirty() {
             return Some(Duration::ZERO);
         }
         let due = [

@@ -1,6 +1,8 @@
 //! What happens when more waits than `--max-memory` allows: those who are furthest behind are cut off, until there
 //! is room again. Everybody else goes on.
 
+use std::time::Duration;
+
 use log::warn;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -11,6 +13,9 @@ use crate::models::id::ClientId;
 
 /// Whoever has less than this waiting is not behind.
 const WORTH_CUTTING: usize = 1024;
+
+/// How long cutting off goes on in one turn. If that frees too little, the next turn goes on.
+const CUTTING_BUDGET: Duration = Duration::from_millis(4);
 
 /// Who has something waiting.
 enum Holder {
@@ -32,8 +37,10 @@ impl Server {
             );
         }
         let enough = self.memory.total() - excess;
+        let began = self.clock.uptime();
         for (_, holder) in self.furthest_behind() {
-            if self.memory.total() <= enough {
+            self.clock.tick();
+            if self.memory.total() <= enough || self.clock.uptime() - began > CUTTING_BUDGET {
                 break;
             }
             self.metrics.overloads += 1;

@@ -45,7 +45,7 @@ impl Server {
         mut pending: PendingPayload,
     ) -> Option<PendingPayload> {
         let result = loop {
-            if self.work == 0 {
+            if self.work == 0 || self.app.is_leaving(pending.client) {
                 return Some(pending);
             }
             self.work -= 1;

@@ -95,7 +95,8 @@ impl Server {
     fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
         let mut at = 0;
         self.work = WORK;
-        if self.connections.get(slot).is_paused() || !self.continue_pending(slot) {
+        let has_to_wait = self.connections.get(slot).is_paused() || self.is_leaving(slot);
+        if has_to_wait || !self.continue_pending(slot) {
             self.connections.read_again(slot);
             return 0;
         }
@@ -121,6 +122,11 @@ impl Server {
             at += used;
         }
         at
+    }
+
+    /// Whether the users of the client at a socket have still to go off line.
+    fn is_leaving(&self, slot: u32) -> bool {
+        matches!(self.connections.get(slot).state, State::WebSocket(client, _) if self.app.is_leaving(client))
     }
 
     /// Goes on with what a connection has begun in an earlier turn. Returns whether it is done with.

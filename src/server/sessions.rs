@@ -5,6 +5,7 @@
 //! flood of handshakes ends its own sessions before those of others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -23,6 +24,9 @@ pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
 /// The share of all detached sessions that one peer may have, as a divisor, and what it may have at least.
 const PEER_SHARE: usize = 4;
 const PEER_MINIMUM: usize = 16;
+
+/// How long sessions are ended in one turn because they are too many.
+const EVICTION_BUDGET: Duration = Duration::from_millis(1);
 
 /// The place of a session among the detached ones. Of those with a user, and of those without, the one comes first
 /// of which nothing was heard for longest.
@@ -55,6 +59,11 @@ impl DetachedSessions {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ranks.iter().map(BTreeMap::len).sum()
+    }
+
+    /// Whether there are more than there may be, until the next turn.
+    pub fn has_excess(&self) -> bool {
+        self.len() > self.limit
     }
 
     /// Whether this is the place of a session.
@@ -133,10 +142,15 @@ impl Server {
         client
     }
 
-    /// Ends the sessions that are too many because those of many clients were detached.
+    /// Ends the sessions that are too many because those of many clients were detached, as far as there is time.
     pub(super) fn limit_detached(&mut self) {
+        let began = self.clock.uptime();
         while let Some((client, limit)) = self.detached.first_beyond(self.detached.limit) {
             self.evict(client, limit);
+            self.clock.tick();
+            if self.clock.uptime() - began > EVICTION_BUDGET {
+                break;
+            }
         }
     }
 

@@ -99,6 +99,19 @@ impl SocketIo {
         }
     }
 
+    /// Sends packets at once: in a single post, or as frames one behind the other.
+    pub fn send_all(&mut self, packets: &[String]) {
+        match &mut self.link {
+            Link::Socket(socket) => {
+                packets.iter().for_each(|packet| socket.write(Message::text(packet)).unwrap());
+                socket.flush().unwrap();
+            }
+            Link::Polling(session) => {
+                session.post_ok(&packets.iter().map(String::as_str).collect::<Vec<_>>())
+            }
+        }
+    }
+
     pub fn emit(&mut self, event: &str, data: Value) {
         self.send(format!("42{}", json!([event, data])));
     }
