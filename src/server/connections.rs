@@ -67,7 +67,9 @@ pub struct Connections {
     pub ended: Tally<&'static str>,
     /// Those with something to write.
     dirty: VecDeque<ConnectionId>,
-    /// Those that may have input which no new edge will tell of.
+    /// Those that have sent little, and for which there was no time when their event came.
+    deferred: VecDeque<ConnectionId>,
+    /// Those that may have more input, of which no new edge will tell.
     unread: VecDeque<ConnectionId>,
     /// Those that are closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
@@ -88,6 +90,7 @@ impl Connections {
             traffic: Traffic::default(),
             ended: Tally::default(),
             dirty: VecDeque::new(),
+            deferred: VecDeque::new(),
             unread: VecDeque::new(),
             closed: Vec::new(),
         }
@@ -246,31 +249,60 @@ impl Connections {
 
     /// Notes that a connection is to be read without an edge: in the next turn, or once it is flushed.
     pub fn read_again(&mut self, slot: u32) {
-        let connection = &mut self.slab[slot as usize];
-        connection.is_unread = true;
-        if !connection.is_paused() && !std::mem::replace(&mut connection.is_in_unread, true) {
-            self.unread.push_back(ConnectionId { slot, generation: connection.generation });
+        if let Some(id) = self.mark_unread(slot) {
+            self.unread.push_back(id);
         }
     }
 
-    /// Takes the next connection that is to be read without an edge; `None` if the next in the list is not, or not
-    /// any more.
+    /// Notes that a connection is to be read without an edge, before those of [`Connections::read_again`].
+    pub fn defer(&mut self, slot: u32) {
+        if let Some(id) = self.mark_unread(slot) {
+            self.deferred.push_back(id);
+        }
+    }
+
+    /// Returns what to put into a list, unless the connection is in one or paused.
+    fn mark_unread(&mut self, slot: u32) -> Option<ConnectionId> {
+        let connection = &mut self.slab[slot as usize];
+        connection.is_unread = true;
+        if connection.is_paused() || std::mem::replace(&mut connection.is_in_unread, true) {
+            return None;
+        }
+        Some(ConnectionId { slot, generation: connection.generation })
+    }
+
+    /// Takes the next connection that was deferred; `None` if it is not to be read any more.
+    pub fn next_deferred(&mut self) -> Option<u32> {
+        let id = self.deferred.pop_front()?;
+        self.unmark_unread(id)
+    }
+
+    /// Takes the next other connection that is to be read without an edge; `None` if it is not any more.
     pub fn next_unread(&mut self) -> Option<u32> {
         let id = self.unread.pop_front()?;
+        self.unmark_unread(id)
+    }
+
+    fn unmark_unread(&mut self, id: ConnectionId) -> Option<u32> {
         let slot = self.find(id)?;
         let connection = self.get_mut(slot);
         connection.is_in_unread = false;
         std::mem::take(&mut connection.is_unread).then_some(slot)
     }
 
-    /// How long the list of the connections is that are to be read without an edge.
+    /// How many connections are deferred, some of which may be gone.
+    pub fn deferred_len(&self) -> usize {
+        self.deferred.len()
+    }
+
+    /// How many others are to be read without an edge, some of which may be gone.
     pub fn unread_len(&self) -> usize {
         self.unread.len()
     }
 
     /// Whether any connection is to be read without an edge.
     pub fn has_unread(&self) -> bool {
-        !self.unread.is_empty()
+        !self.deferred.is_empty() || !self.unread.is_empty()
     }
 
     /// A connection is in the middle of something else now, with a deadline of its own or none. Returns

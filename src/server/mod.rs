@@ -68,8 +68,8 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
-/// How long a turn reads what has just come, and then what is left from earlier turns; and how long it has taken when
-/// it leaves off writing. The rest waits for the next turn, so that whoever sends little is answered soon.
+/// How long a turn reads what has just come, then what there was no time for, and then what is left of floods; and how
+/// long it has taken when it leaves off writing. The rest waits for the next turn, so that whoever sends little is answered soon.
 const EVENTS_BUDGET: Duration = Duration::from_millis(1);
 const UNREAD_BUDGET: Duration = Duration::from_millis(1);
 const TURN_BUDGET: Duration = Duration::from_millis(10);
@@ -261,20 +261,28 @@ impl Server {
         let connection = self.connections.get(slot);
         if connection.is_held_in_vain() {
             self.end_of_input(slot);
-        } else if connection.is_paused() || connection.is_heavy || self.is_over(EVENTS_BUDGET) {
+        } else if connection.is_paused() || connection.is_heavy {
             self.connections.read_again(slot);
+        } else if self.is_over(EVENTS_BUDGET) {
+            self.connections.defer(slot);
         } else if !connection.is_unread {
             // One that is has input to be dealt with first, which an end would cut off.
             self.read(slot, is_end);
         }
     }
 
-    /// Goes on with the input of the first `left` connections, which is left from earlier turns. What has just come
-    /// goes first, since a client that waits for each answer has nothing left, and one that sends a flood has.
+    /// Goes on with what there was no time for: first with connections that have sent little, then with the first
+    /// `left` of those that have sent much and of which something is left from earlier turns.
     fn read_unread(&mut self, left: usize) {
+        self.resume_each(self.connections.deferred_len(), Connections::next_deferred);
+        self.resume_each(left, Connections::next_unread);
+    }
+
+    /// Goes on with the input of so many connections, as far as there is time.
+    fn resume_each(&mut self, count: usize, next: fn(&mut Connections) -> Option<u32>) {
         let began = self.clock.uptime();
-        for _ in 0..left {
-            if let Some(slot) = self.connections.next_unread() {
+        for _ in 0..count {
+            if let Some(slot) = next(&mut self.connections) {
                 self.resume(slot);
                 self.clock.tick();
             }
