@@ -43,11 +43,12 @@ pub struct App {
 }
 
 impl App {
-    /// An empty chat whose chats get their ids from `new_id`, and whose histories count towards `memory`.
+    /// An empty chat whose chats get their ids from `new_id`, and whose histories and users count towards
+    /// `memory`.
     pub fn new(limits: Limits, memory: &Memory, new_id: impl FnMut() -> Uuid + 'static) -> App {
         App {
             models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history, memory),
-            clients: ClientRoster::default(),
+            clients: ClientRoster::new(memory),
             leaving: BTreeSet::new(),
             status: StatusBoard::new(limits.status_interval),
             stats: StatsBoard::default(),

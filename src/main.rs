@@ -49,7 +49,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     if options.origins.has_unused_hosts() {
         warn!("--allow-host has no effect without --allow-origin: pages of any origin may use the server");
     }
-    info!("up to {} MiB may wait for clients (--max-memory)", options.max_memory >> 20);
+    info!("up to {} MiB for what waits and for session state (--max-memory)", options.max_memory >> 20);
     // Whoever connects from now on is served: systemd may start what needs this server.
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("systemd was not told that the server is ready: {error}");

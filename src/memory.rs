@@ -1,6 +1,7 @@
-//! How much memory holds what waits for others: output that a peer has not read, messages that have not been asked
-//! for, input that has not come whole. Each of these has its own bound; this counts them all together, since many
-//! peers could each stay just below theirs.
+//! How much memory clients make the server use. What waits: output that a peer has not read, messages that have not
+//! been asked for, input that has not come whole. And the state of sessions: the users and subscriptions that a client
+//! has, for as long as it has them. Each of these has its own bound; this counts them all together, since many peers
+//! could each stay just below theirs.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,27 +9,43 @@ use std::rc::Rc;
 /// The total, which every [`Share`] that was made from it counts towards.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    total: Rc<Cell<usize>>,
+    waiting: Rc<Cell<usize>>,
+    session_state: Rc<Cell<usize>>,
     limit: usize,
 }
 
 impl Memory {
-    /// Nothing waits yet, and at most `limit` bytes are to.
+    /// Nothing is counted yet, and at most `limit` bytes are to be.
     pub fn new(limit: usize) -> Memory {
-        Memory { total: Rc::default(), limit }
+        Memory { waiting: Rc::default(), session_state: Rc::default(), limit }
     }
 
-    /// A part of the total, of 0 bytes.
+    /// A part of what waits, of 0 bytes.
     pub fn share(&self) -> Share {
-        Share { total: self.total.clone(), bytes: 0 }
+        Share { total: self.waiting.clone(), bytes: 0 }
+    }
+
+    /// A part of the state of sessions, of 0 bytes.
+    pub fn session_state_share(&self) -> Share {
+        Share { total: self.session_state.clone(), bytes: 0 }
+    }
+
+    /// Bytes of all that waits.
+    pub fn waiting(&self) -> usize {
+        self.waiting.get()
+    }
+
+    /// Bytes of the state of all sessions.
+    pub fn session_state(&self) -> usize {
+        self.session_state.get()
     }
 
     /// Bytes of all shares.
     pub fn total(&self) -> usize {
-        self.total.get()
+        self.waiting() + self.session_state()
     }
 
-    /// The most bytes that are to wait.
+    /// The most bytes that all shares are to have.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -40,7 +57,7 @@ impl Memory {
     }
 }
 
-/// What one owner has waiting. It no longer counts when it is dropped.
+/// What one owner has waiting, or as its state. It no longer counts when it is dropped.
 #[derive(Debug)]
 pub struct Share {
     total: Rc<Cell<usize>>,
@@ -85,5 +102,8 @@ mod tests {
         assert_eq!((memory.total(), one.bytes()), (601, 100));
         drop(other);
         assert_eq!(memory.total(), 100);
+        let mut state = memory.session_state_share();
+        state.set(701);
+        assert_eq!((memory.waiting(), memory.session_state(), memory.excess()), (100, 701, 101));
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::bayeux::{self, connect_now, ok, post, publish};
+use common::bayeux::{self, Socket, connect_now, ok, post, publish, subscribe};
 use common::metrics::Metrics;
 use common::phoenix::Version::V2;
 use common::phoenix::{Phoenix, chat};
@@ -93,6 +93,71 @@ fn input_that_never_comes_whole_counts_too() {
     wait_until("nothing waits", || metric(&server, "mio_chat_backlog_bytes") == 0.0);
 }
 
+/// Messages with which a client begins a flood, and goes on with it.
+type Flood = fn(&str, usize) -> Value;
+
+/// The most bytes that a user or channel may have in its id.
+fn long_id(n: usize) -> String {
+    format!("{n:0128}")
+}
+
+#[test]
+fn users_and_subscriptions_count_too_and_whoever_has_most_goes_first() {
+    let subscriptions: Flood =
+        |client, n| subscribe(client, &format!("/presence/new_chat/student/{}", long_id(n)));
+    let users: Flood =
+        |client, n| publish(client, "/presence/student/connect", json!({"userId": long_id(n)}));
+    for flood in [subscriptions, users] {
+        let server = Server::start(&["--max-memory", "512KiB"]);
+        // Somebody is behind, but by less than what the users or subscriptions come to.
+        let (teacher, student, chat) = bayeux::chat(&server, 1, 2);
+        ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), message(20)));
+        let floods = [bayeux::handshake(&server), bayeux::handshake(&server)];
+        let few: Vec<_> = (0..50).map(|n| flood(&floods[0], n)).collect();
+        post(&server, json!(few));
+        let mut n = 50;
+        while metric(&server, "mio_chat_overloads_total") == 0.0 {
+            assert!(n < 10_000, "the memory is not full");
+            let many: Vec<_> = (n..n + 50).map(|n| flood(&floods[1], n)).collect();
+            post(&server, json!(many));
+            n += 50;
+            let total =
+                metric(&server, "mio_chat_session_state_bytes") + metric(&server, "mio_chat_backlog_bytes");
+            assert!(total <= f64::from(512 << 10), "{total}");
+        }
+        assert_eq!(metric(&server, "mio_chat_overloads_total"), 1.0);
+        // Of the one who had most the session is over; the others have lost nothing.
+        let replies = post(&server, json!([connect_now(&floods[1])]));
+        assert_eq!(replies[0]["error"].as_str().map(|error| &error[..4]), Some("401:"), "{replies}");
+        assert_eq!(post(&server, json!([connect_now(&floods[0])]))[0]["successful"], true);
+        assert_eq!(post(&server, json!([connect_now(&student)]))[1]["data"], message(20));
+    }
+}
+
+#[test]
+fn one_connection_may_have_many_users_and_none_are_left_of_them() {
+    let server = Server::start(&["--max-memory", "64MiB"]);
+    let before = metric(&server, "mio_chat_session_state_bytes");
+    let client = bayeux::handshake(&server);
+    let mut socket = Socket::open(&server);
+    for first in (0..2000).step_by(100) {
+        let users = first..first + 100;
+        let begin = |id| {
+            let channel = format!("/presence/new_chat/student/{id}");
+            let data = json!({"userId": id, "role": "student"});
+            [subscribe(&client, &channel), publish(&client, "/presence/student/connect", data)]
+        };
+        socket.send(users.flat_map(begin).collect());
+        let replies = socket.next();
+        assert!(replies.as_array().unwrap().iter().all(|reply| reply["successful"] == true), "{replies}");
+    }
+    let bytes = metric(&server, "mio_chat_session_state_bytes") - before;
+    assert!((2000.0 * 200.0..2000.0 * 800.0).contains(&bytes), "{bytes}");
+    socket.send(json!([{"channel": "/meta/disconnect", "clientId": client}]));
+    socket.next();
+    wait_until("nothing is left", || metric(&server, "mio_chat_session_state_bytes") == before);
+}
+
 /// Twenty students come and wait, with a status after each.
 fn arrive(server: &Server, watcher: &mut Phoenix) -> Phoenix {
     let mut students = Phoenix::connect(server, V2);
@@ -109,7 +174,7 @@ fn of_the_status_only_the_newest_waits() {
     let server = Server::start(&["--status-interval", "1ms"]);
     let teachers: Vec<_> = (0..100).map(|n| bayeux::user(&server, "teacher", n)).collect();
     for teacher in &teachers {
-        ok(&server, bayeux::subscribe(teacher, "/presence/status"));
+        ok(&server, subscribe(teacher, "/presence/status"));
     }
     let mut polling = SocketIo::teacher(&server, (4, Polling), 200);
     let mut watcher = Phoenix::teacher(&server, V2, 201);

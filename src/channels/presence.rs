@@ -28,7 +28,8 @@ pub fn connect_teacher(
     }
     debug!("teacher {user:?} arrived");
     let key = models.teachers.insert(Teacher { id: user, client, place: 0, chats: Vec::new() });
-    models.teachers.set_place(key, clients.add(client, Member::Teacher(key)));
+    let place = clients.add(client, Member::Teacher(key), &models.teachers.get(key).id);
+    models.teachers.set_place(key, place);
     Ok(true)
 }
 
@@ -47,7 +48,8 @@ pub fn connect_student(
     }
     debug!("student {user:?} arrived");
     let key = models.students.insert(Student::new(user, client));
-    models.students.set_place(key, clients.add(client, Member::Student(key)));
+    let place = clients.add(client, Member::Student(key), &models.students.get(key).id);
+    models.students.set_place(key, place);
     Ok(true)
 }
 
@@ -120,33 +122,33 @@ pub fn remove(
     member: Member,
     out: &mut dyn Deliver,
 ) {
-    let place = match member {
+    let (place, id) = match member {
         Member::Teacher(key) => remove_teacher(models, key, out),
         Member::Student(key) => remove_student(models, key, out),
     };
-    match clients.remove(client, place) {
+    match clients.remove(client, place, &id) {
         Some(Member::Teacher(moved)) => models.teachers.set_place(moved, place),
         Some(Member::Student(moved)) => models.students.set_place(moved, place),
         None => {}
     }
 }
 
-fn remove_teacher(models: &mut ChatLifetime, key: TeacherKey, out: &mut dyn Deliver) -> u32 {
+fn remove_teacher(models: &mut ChatLifetime, key: TeacherKey, out: &mut dyn Deliver) -> (u32, UserId) {
     while let Some(&chat) = models.teachers.get(key).chats.last() {
         chat::finish(models, chat, out);
     }
     let teacher = models.teachers.remove(key);
     debug!("teacher {:?} left", teacher.id);
-    teacher.place
+    (teacher.place, teacher.id)
 }
 
-fn remove_student(models: &mut ChatLifetime, key: StudentKey, out: &mut dyn Deliver) -> u32 {
+fn remove_student(models: &mut ChatLifetime, key: StudentKey, out: &mut dyn Deliver) -> (u32, UserId) {
     if let StudentState::Chatting(chat) = models.students.get(key).state() {
         chat::finish(models, chat, out);
     }
     let student = models.students.remove(key);
     debug!("student {:?} left", student.id);
-    student.place
+    (student.place, student.id)
 }
 
 fn held_by(client: ClientId, holder: ClientId) -> Result<bool, Refusal> {

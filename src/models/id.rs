@@ -58,6 +58,12 @@ impl UserId {
     /// The longest id taken, in bytes: ids are echoed in events and kept in rosters.
     pub const MAX_LENGTH: usize = 128;
 
+    /// Bytes of memory that the text of the id takes, with its reference counts and the allocator's header.
+    pub fn memory(&self) -> usize {
+        const OVERHEAD: usize = 32;
+        self.text.len() + OVERHEAD
+    }
+
     /// The id without JSON's quotes; equal for 7 and "7".
     pub fn text(&self) -> &str {
         &self.text

@@ -31,7 +31,7 @@ pub struct Options {
     pub max_message_size: usize,
     /// Bytes that wait for a connection that does not read, before it is cut off.
     pub max_backlog: usize,
-    /// Bytes of memory for all that waits.
+    /// Bytes of memory for all that waits and for the state of sessions.
     pub max_memory: usize,
     /// Bytes of messages that are kept for a chat in progress.
     pub chat_history: usize,
@@ -105,7 +105,7 @@ Options:
       --max-connections <N>         Connections at once [what the descriptor limit allows]
       --max-message-size <SIZE>     Largest message or request body [64KiB]
       --max-backlog <SIZE>          Output that may wait for a slow reader before it is cut off [1MiB]
-      --max-memory <SIZE>           Memory for all that waits together [a quarter of the machine's]
+      --max-memory <SIZE>           Memory for what waits and for session state [a quarter of the machine's]
       --chat-history <SIZE>         Messages kept for a chat in progress [4KiB]
       --allow-origin <ORIGIN>       Let in pages of ORIGIN only, and requests to its host, localhost or an
                                     IP address only; repeatable [any]

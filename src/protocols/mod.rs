@@ -141,6 +141,15 @@ impl Protocol {
         }
     }
 
+    /// Bytes of what the protocol keeps for as long as the client wants it: Bayeux subscriptions. Phoenix has no more
+    /// topics than its client has users and chats.
+    pub fn session_state(&self) -> usize {
+        match self {
+            Protocol::Bayeux(bayeux) => bayeux.subscription_memory(),
+            Protocol::Phoenix(_) | Protocol::SocketIo(_) => 0,
+        }
+    }
+
     /// The last message to a polling client whose session ends for this reason, if there is one. As in
     /// engine.io, a client that has closed its session itself is only to have its poll answered.
     pub fn farewell(&self, code: CloseCode) -> Option<&'static str> {

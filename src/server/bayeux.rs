@@ -115,7 +115,7 @@ impl Server {
         let Some(id) = id else {
             return self.bad_input("Bayeux handshake");
         };
-        let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into()));
+        let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into(), self.memory.session_state_share()));
         let client = self.open_detached(protocol, batch.peer);
         self.client_ids.insert(id.into(), client);
     }

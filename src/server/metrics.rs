@@ -88,10 +88,12 @@ impl Server {
         let help = "WebSocket frames written; over the writes, how many share one.";
         text.counter("mio_chat_sent_frames_total", help, traffic.frames_out);
         let help = "Bytes of memory for what waits: to be read, to be asked for, or to come whole.";
-        text.gauge("mio_chat_backlog_bytes", help, self.memory.total());
-        let help = "The most bytes that may wait.";
+        text.gauge("mio_chat_backlog_bytes", help, self.memory.waiting());
+        let help = "Bytes of memory for the users and subscriptions that clients have.";
+        text.gauge("mio_chat_session_state_bytes", help, self.memory.session_state());
+        let help = "The most bytes that both may be.";
         text.gauge("mio_chat_max_memory_bytes", help, self.memory.limit());
-        let help = "Connections and sessions that were cut off because more than that waited.";
+        let help = "Connections and sessions that were cut off because it was more than that.";
         text.counter("mio_chat_overloads_total", help, self.metrics.overloads);
     }
 
@@ -173,7 +175,7 @@ impl Server {
                 bayeux: of("bayeux"),
             },
             busy_us: self.metrics.turns.busy.as_micros() as u64,
-            backlog_bytes: self.memory.total(),
+            backlog_bytes: self.memory.waiting(),
             memory_bytes: usage().map(|usage| usage.resident),
         }
     }

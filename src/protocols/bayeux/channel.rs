@@ -33,6 +33,11 @@ impl Channel {
         }
     }
 
+    /// Bytes of memory besides those of the value itself.
+    pub fn memory(&self) -> usize {
+        if let Channel::NewChat(_, user) = self { user.memory() } else { 0 }
+    }
+
     /// The channel that an event comes by, if it is one that this protocol tells.
     pub fn of(event: &Event<'_>) -> Option<Channel> {
         Some(match *event {

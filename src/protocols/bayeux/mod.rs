@@ -7,8 +7,7 @@ mod channel;
 mod encode;
 mod handshake;
 mod message;
-
-use std::collections::HashSet;
+mod subscriptions;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -23,13 +22,12 @@ pub use encode::encode;
 pub use handshake::{check_connect, connected, handshake, is_callback, unknown};
 pub use message::{BatchError, Message, array};
 use message::{forbidden, invalid, missing, refused};
+use subscriptions::Subscriptions;
 
 /// How long a connect is held, unless the client wants less: Faye's timeout.
 pub const CONNECT_TIMEOUT: Millis = 45_000;
 /// How long a client lives after its last handshake or connect.
 pub const LIFETIME: Millis = 90_000;
-/// The most channels that one client may have subscribed to at once.
-const MAX_SUBSCRIPTIONS: usize = 65_536;
 
 /// The transports on offer.
 pub const CONNECTION_TYPES: [&str; 4] =
@@ -39,7 +37,7 @@ pub const CONNECTION_TYPES: [&str; 4] =
 #[derive(Debug)]
 pub struct Bayeux {
     id: Box<str>,
-    subscriptions: HashSet<Channel>,
+    subscriptions: Subscriptions,
     held: Option<Box<Held>>,
 }
 
@@ -63,9 +61,9 @@ pub struct Ticket<'a> {
 }
 
 impl Bayeux {
-    /// A client with this id.
-    pub fn new(id: Box<str>) -> Bayeux {
-        Bayeux { id, subscriptions: HashSet::new(), held: None }
+    /// A client with this id, whose subscriptions count towards `share`.
+    pub fn new(id: Box<str>, share: Share) -> Bayeux {
+        Bayeux { id, subscriptions: Subscriptions::new(share), held: None }
     }
 
     /// The clientId.
@@ -94,7 +92,7 @@ impl Bayeux {
     pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
         let message = ticket.message;
         if result.is_ok() {
-            self.subscriptions.extend(ticket.channels);
+            self.subscriptions.add(ticket.channels);
         }
         let reply = match result {
             Ok(()) => message.reply(),
@@ -113,6 +111,11 @@ impl Bayeux {
     /// Bytes of the replies that are held, `None` if no connect is.
     pub fn held_bytes(&self) -> Option<usize> {
         self.held.as_ref().map(|held| held.share.bytes())
+    }
+
+    /// Bytes of memory that the subscriptions take.
+    pub fn subscription_memory(&self) -> usize {
+        self.subscriptions.memory()
     }
 
     /// Gives up a connect that is held for a newer one: what goes out of its batch is the other replies.
@@ -156,15 +159,14 @@ impl Bayeux {
     /// unsubscribes must not gather the channels of all its chats.
     pub fn told(&mut self, event: &Event<'_>) {
         if let Event::ChatTerminated { to, chat } = *event {
-            for channel in [Channel::Receive(chat, to), Channel::Terminated(chat, to), Channel::Ready(chat)] {
-                self.subscriptions.remove(&channel);
-            }
+            let channels = [Channel::Receive(chat, to), Channel::Terminated(chat, to), Channel::Ready(chat)];
+            self.subscriptions.remove(&channels);
         }
     }
 
     fn subscribe<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let channels = match subscribable(&message) {
-            Ok(_) if self.subscriptions.len() >= MAX_SUBSCRIPTIONS => {
+            Ok(channels) if !self.subscriptions.has_room_for(channels.len()) => {
                 Err((Refusal::TooManyTopics, refused(&message, Refusal::TooManyTopics)))
             }
             other => other,
@@ -188,9 +190,7 @@ impl Bayeux {
     fn unsubscribe(&mut self, message: &Message<'_>, out: &mut Outgoing) -> Decoded<'static> {
         let (reply, decoded) = match subscribable(message) {
             Ok(channels) => {
-                channels.iter().for_each(|channel| {
-                    self.subscriptions.remove(channel);
-                });
+                self.subscriptions.remove(&channels);
                 (message.reply(), Decoded::Done)
             }
             Err((refusal, error)) => (message.reply().fail(error), Decoded::Refused(refusal)),
@@ -243,7 +243,7 @@ mod tests {
     use crate::memory::Memory;
 
     fn client() -> Bayeux {
-        Bayeux::new("client".into())
+        Bayeux::new("client".into(), Memory::new(0).session_state_share())
     }
 
     fn is_expired(wake: &Wake) -> bool {
@@ -289,10 +289,10 @@ mod tests {
 
     #[test]
     fn a_chat_that_is_over_leaves_no_subscription() {
-        let mut bayeux = Bayeux::new("a".into());
+        let mut bayeux = client();
         let (chat, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let role = crate::models::id::Role::Teacher;
-        bayeux.subscriptions.extend([
+        bayeux.subscriptions.add(vec![
             Channel::Receive(chat, role),
             Channel::Terminated(chat, role),
             Channel::Ready(chat),
@@ -300,8 +300,10 @@ mod tests {
             Channel::Status,
         ]);
         bayeux.told(&Event::ChatReady { to: role, chat });
-        assert_eq!(bayeux.subscriptions.len(), 5);
+        assert!(bayeux.subscriptions.contains(&Channel::Ready(chat)));
         bayeux.told(&Event::ChatTerminated { to: role, chat });
-        assert_eq!(bayeux.subscriptions, [Channel::Receive(other, role), Channel::Status].into());
+        let left = [Channel::Receive(other, role), Channel::Status];
+        assert!(bayeux.subscriptions.iter().all(|channel| left.contains(channel)));
+        assert_eq!(bayeux.subscriptions.iter().count(), left.len());
     }
 }
