@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Write;
 
-use common::bayeux::{self, Socket, connect_now, ok, post, publish, subscribe};
+use common::bayeux::{self, Socket, connect, connect_now, ok, post, publish, subscribe};
 use common::metrics::Metrics;
 use common::phoenix::Version::V2;
 use common::phoenix::{Phoenix, chat};
@@ -156,6 +156,29 @@ fn one_connection_may_have_many_users_and_none_are_left_of_them() {
     socket.send(json!([{"channel": "/meta/disconnect", "clientId": client}]));
     socket.next();
     wait_until("nothing is left", || metric(&server, "mio_chat_session_state_bytes") == before);
+}
+
+#[test]
+fn the_origin_of_a_request_that_is_held_counts_too() {
+    let server = Server::start(&["--max-memory", "512KiB"]);
+    let origin = "x".repeat(6000);
+    let mut held = Vec::new();
+    while metric(&server, "mio_chat_overloads_total") == 0.0 {
+        assert!(held.len() < 200, "the memory is not full");
+        let body = json!([connect(&bayeux::handshake(&server), "long-polling")]).to_string();
+        let request = bayeux::batch(&body).replacen("Host: x", &format!("Host: x\r\nOrigin: {origin}"), 1);
+        let mut stream = server.connect();
+        let before = metric(&server, "mio_chat_backlog_bytes");
+        stream.write_all(request.as_bytes()).unwrap();
+        wait_until("the request is held", || {
+            let waiting = metric(&server, "mio_chat_backlog_bytes");
+            assert!(waiting <= f64::from(512 << 10), "{waiting}");
+            waiting >= before + 6000.0 || metric(&server, "mio_chat_overloads_total") > 0.0
+        });
+        held.push(stream);
+    }
+    drop(held);
+    wait_until("nothing waits", || metric(&server, "mio_chat_backlog_bytes") == 0.0);
 }
 
 /// Twenty students come and wait, with a status after each.

@@ -51,7 +51,8 @@ impl PendingBatch {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
         let replies: usize = self.batch.replies.iter().map(String::capacity).sum();
-        self.text.len() + replies + self.rest.len() * size_of::<Range<usize>>()
+        let form = self.batch.form.as_ref().map_or(0, AnswerForm::memory);
+        self.text.len() + form + replies + self.rest.len() * size_of::<Range<usize>>()
     }
 }
 

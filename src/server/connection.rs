@@ -87,6 +87,12 @@ pub enum BodyForm {
 }
 
 impl AnswerForm {
+    /// Bytes of memory of what the request has brought: the origin, and the name of a function.
+    pub fn memory(&self) -> usize {
+        let callback = if let BodyForm::Script(name) = &self.body { name.len() } else { 0 };
+        self.origin.as_ref().map_or(0, |origin| origin.len()) + callback
+    }
+
     /// The response with this body.
     pub fn response(&self, body: String) -> Response {
         self.body.response(body).with_cors(self.origin.as_deref())
@@ -129,7 +135,7 @@ pub struct Connection {
     pub outbound: Vec<u8>,
     /// Bytes of that which are, at the most, of the last HTTP response.
     pub last_response: usize,
-    /// The memory of all that and of the reader, as it was counted last.
+    /// The memory of all that, of the reader and of a request that is held, as it was counted last.
     pub share: Share,
     /// The last write would have blocked: wait for the edge.
     pub is_blocked: bool,
@@ -255,8 +261,9 @@ impl Connection {
                 self.reader.as_ref().map_or(0, |reader| reader.memory())
             }
         };
+        let form = if let State::Parked(parked) = &self.state { parked.form.memory() } else { 0 };
         let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
-        self.share.set(self.inbound.memory() + self.outbound.capacity() + reader + pending);
+        self.share.set(self.inbound.memory() + self.outbound.capacity() + reader + form + pending);
     }
 
     /// Whether its input has to wait: until some of its output is gone, or the request that is held is

@@ -19,7 +19,9 @@ pub struct PendingPayload {
 impl PendingPayload {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        self.packets.as_slice().iter().map(|packet| packet.len() + size_of::<Box<str>>()).sum()
+        let origin = self.origin.as_ref().map_or(0, |origin| origin.len());
+        let packets = self.packets.as_slice().iter();
+        packets.map(|packet| packet.len() + size_of::<Box<str>>()).sum::<usize>() + origin
     }
 }
 
