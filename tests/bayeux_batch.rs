@@ -278,3 +278,32 @@ fn replies_beyond_the_backlog_are_not_held() {
         assert_eq!(Sent::over(transport, &server, &batch).ids(500).len(), 500, "transport {transport}");
     }
 }
+
+#[test]
+fn a_message_that_a_connect_brings_is_not_held_with_the_connect_behind_it() {
+    let server = Server::start(&[]);
+    let (teacher, student, chat) = bayeux::chat(&server, 1, 2);
+    for first in [&student, &teacher] {
+        ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": 1})));
+        let connects = json!([connect(&student, "long-polling"), connect(first, "long-polling")]);
+        let answer = post(&server, connects);
+        let messages: Vec<_> =
+            answer.as_array().unwrap().iter().filter_map(|part| part.get("data")).collect();
+        assert_eq!(messages, [&json!({"n": 1})], "{answer}");
+    }
+}
+
+#[test]
+fn a_message_whose_channel_is_no_text_is_refused_alone() {
+    let server = Server::start(&[]);
+    let client = handshake(&server);
+    let batch =
+        json!([subscribe(&client, "/presence/status"), {"channel": 5, "clientId": client, "id": "x"}]);
+    let mut socket = Socket::open(&server);
+    socket.send(batch.clone());
+    for answer in [post(&server, batch), socket.next()] {
+        let results: Vec<_> =
+            answer.as_array().unwrap().iter().map(|reply| (&reply["id"], &reply["successful"])).collect();
+        assert_eq!(results, [(&json!("s"), &json!(true)), (&json!("x"), &json!(false))], "{answer}");
+    }
+}

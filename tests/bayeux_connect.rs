@@ -128,6 +128,27 @@ fn a_held_request_that_goes_away_loses_nothing() {
     assert_eq!(replies[1]["data"], json!({"n": 1}), "{replies}");
 }
 
+/// The end of the request comes in the same batch of events as the message, behind more than a turn has time for.
+#[test]
+fn a_held_request_that_goes_away_beside_a_message_loses_nothing() {
+    let server = Server::start(&[]);
+    let (teacher, student, chat) = chat(&server, 1, 2);
+    let held = send(&server, &json!([connect(&student, "long-polling")]));
+    let mut busy: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    post(&server, json!([]));
+    server.signal("STOP");
+    let message =
+        send(&server, &json!([publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": 1}))]));
+    let requests = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(16);
+    busy.iter_mut().for_each(|stream| stream.write_all(requests.as_bytes()).unwrap());
+    drop(held);
+    server.signal("CONT");
+    drop(message);
+    post(&server, json!([]));
+    let replies = post(&server, json!([connect_now(&student)]));
+    assert_eq!(replies[1]["data"], json!({"n": 1}), "{replies}");
+}
+
 /// Connections of each protocol, which take the slots that others have left.
 struct Newcomers(Phoenix, SocketIo, Socket, TcpStream);
 

@@ -115,6 +115,19 @@ fn a_flood_of_handshakes_keeps_nobody_out_and_ends_nobody_who_is_there() {
     drop(waiting);
 }
 
+/// Connects that are answered at once never hold a request, and still say that the client is there.
+#[test]
+fn a_session_that_only_connects_is_not_the_longest_silent() {
+    let server = Server::start(&LIMITED);
+    let receiver = bayeux::user(&server, "student", 1);
+    let others: Vec<_> = (10..25).map(|id| bayeux::user(&server, "student", id)).collect();
+    bayeux::ok(&server, connect_now(&receiver));
+    bayeux::user(&server, "student", 99);
+    let is_there = |id: &String| post(&server, json!([connect_now(id)]))[0]["successful"] == true;
+    assert!(is_there(&receiver));
+    assert_eq!(others.iter().map(is_there).collect::<Vec<_>>(), [&[false][..], &[true; 14]].concat());
+}
+
 #[test]
 fn a_batch_opens_one_session() {
     let server = Server::start(&[]);

@@ -6,7 +6,7 @@ use super::request::Request;
 
 /// A peer: an IPv4 address, or the /64 network of an IPv6 address, within which one subscriber can choose
 /// addresses freely (RFC 6177, 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(IpAddr);
 
 impl Peer {

@@ -4,7 +4,7 @@ use super::negotiation::prefers_page;
 use super::request::Request;
 use super::response::{Response, Status};
 
-/// The list rows that `GET /` shows unless told, and at the most.
+/// The rows of each list that `GET /` shows at the most, unless told.
 const DEFAULT_LIMIT: usize = 1000;
 
 /// What a request is for.

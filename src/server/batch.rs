@@ -23,6 +23,8 @@ pub struct Batch {
     pub replies: Vec<String>,
     /// It had a handshake, which may open a session. One request must not open many.
     pub has_handshake: bool,
+    /// Messages that waited for a client are among the replies, which are not held then.
+    pub has_deliveries: bool,
     /// The connect that is to be held. All replies wait with it.
     pub hold: Option<Hold>,
     /// A client has disconnected. Its WebSocket is closed behind the replies, as Faye does.
@@ -59,7 +61,15 @@ impl PendingBatch {
 impl Batch {
     /// A batch of which nothing is carried out yet.
     pub fn new(peer: Peer, form: Option<AnswerForm>) -> Batch {
-        Batch { peer, form, replies: Vec::new(), has_handshake: false, hold: None, has_disconnect: false }
+        Batch {
+            peer,
+            form,
+            replies: Vec::new(),
+            has_handshake: false,
+            has_deliveries: false,
+            hold: None,
+            has_disconnect: false,
+        }
     }
 
     /// The socket that the batch came over, which is in this slot if it is one.
@@ -113,9 +123,11 @@ impl Server {
     /// have connected by another way. Replies that exceed `--max-backlog` are not held.
     fn finish_batch(&mut self, slot: u32, batch: Batch) {
         let socket = batch.socket(slot);
-        let Batch { form, replies, hold, has_disconnect, .. } = batch;
+        let Batch { form, replies, hold, has_deliveries, has_disconnect, .. } = batch;
         let bytes = || replies.iter().map(String::len).sum::<usize>();
-        let hold = hold.filter(|hold| bytes() <= self.max_backlog && self.can_hold(socket, hold.client));
+        let hold = hold.filter(|hold| {
+            !has_deliveries && bytes() <= self.max_backlog && self.can_hold(socket, hold.client)
+        });
         let body = || bayeux::array(&replies);
         match (hold, form) {
             (None, Some(form)) => {

@@ -104,6 +104,7 @@ impl Server {
                 && let Some(mailbox) = self.clients.mailbox(client)
             {
                 mailbox.first_request_due = None;
+                mailbox.is_lost = false;
             }
         }
     }
@@ -132,6 +133,7 @@ impl Server {
         };
         let now = self.clock.now();
         self.clients.heard(client, now);
+        self.touch_detached(client);
         let reply = bayeux::connected(message);
         self.supersede(client);
         // Of two connects in one batch the newer decides too how long the batch is held.
@@ -153,6 +155,7 @@ impl Server {
         batch.replies.push(reply);
         if let Some(waiting) = waiting {
             batch.replies.push(waiting[1..waiting.len() - 1].to_owned());
+            batch.has_deliveries = true;
         } else if message.timeout() > 0 {
             let reply = batch.replies.len() - 1;
             batch.hold = Some(Hold { client, reply, deadline: now + message.timeout() });

@@ -158,6 +158,9 @@ impl Clients {
                 if is_status && connections.get(slot).is_blocked {
                     client.late_status = Some(text);
                 } else {
+                    if is_status {
+                        client.late_status = None;
+                    }
                     websocket::write_text(connections.frame(slot), &[&text]);
                 }
             }
@@ -177,9 +180,9 @@ impl Clients {
         self.mail.push(id);
     }
 
-    /// Takes the clients that have mail, which may be gone or have been answered.
-    pub fn take_mail(&mut self) -> Vec<ClientId> {
-        std::mem::take(&mut self.mail)
+    /// Takes one of the clients that have mail, which may be gone or have been answered.
+    pub fn next_mail(&mut self) -> Option<ClientId> {
+        self.mail.pop()
     }
 
     /// All clients and their ids.
@@ -196,7 +199,9 @@ impl Clients {
 
     /// Sets when a client is to be woken.
     pub fn wake_at(&mut self, id: ClientId, time: Millis) {
-        self.timers.set(id.slot, time);
+        if self.get(id).is_some() {
+            self.timers.set(id.slot, time);
+        }
     }
 
     /// When to call [`Clients::expire`].
@@ -234,5 +239,39 @@ impl Deliver for Outbox<'_> {
             });
             self.clients.send_shared(id, self.connections, text, matches!(event, Event::Status(_)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::memory::Memory;
+    use crate::protocols::phoenix::{Phoenix, Version};
+
+    #[test]
+    fn a_status_that_is_late_does_not_come_behind_a_newer_one() {
+        let memory = Memory::new(0);
+        let poll = mio::Poll::new().unwrap();
+        let mut connections = Connections::new(usize::MAX, memory, 0);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        let stream = mio::net::TcpStream::from_std(stream);
+        connections.insert(stream, address.ip(), poll.registry(), 0).unwrap();
+        let mut clients = Clients::new(0);
+        let protocol = Protocol::Phoenix(Phoenix::new(Version::V1, 1000));
+        let link = Link::Socket(connections.id(0));
+        let client = clients.insert(link, protocol, Peer::of(address.ip()), 0);
+
+        connections.get_mut(0).is_blocked = true;
+        clients.send_shared(client, &mut connections, "older".into(), true);
+        assert!(connections.get(0).outbound.is_empty() && clients.get(client).unwrap().late_status.is_some());
+        connections.get_mut(0).is_blocked = false;
+        clients.send_shared(client, &mut connections, "newer".into(), true);
+        assert!(connections.get(0).outbound.ends_with(b"newer"));
+        assert_eq!(clients.get(client).unwrap().late_status, None);
+        drop(peer);
     }
 }

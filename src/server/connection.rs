@@ -273,8 +273,9 @@ impl Connection {
         is_waiting || self.outbound.len() >= HIGH_WATER
     }
 
-    /// Whether a request is held for a peer that is gone, which no read would tell: its input has to wait.
+    /// Whether a request is held for a peer that is gone. Its input may have to wait, so that no read would tell, and
+    /// an answer would be lost.
     pub fn is_held_in_vain(&self) -> bool {
-        self.has_ended && matches!(self.state, State::Parked(_)) && self.is_paused()
+        self.has_ended && matches!(self.state, State::Parked(_))
     }
 }

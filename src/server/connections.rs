@@ -309,6 +309,9 @@ impl Connections {
     /// what it was in the middle of before.
     pub fn set_state(&mut self, slot: u32, state: State, now: Millis) -> State {
         let connection = &mut self.slab[slot as usize];
+        if connection.is_closed {
+            return state;
+        }
         let before = std::mem::replace(&mut connection.state, state);
         connection.since = now;
         self.lingering += usize::from(matches!(connection.state, State::Lingering));

@@ -100,7 +100,7 @@ impl Server {
         self.origins.check(request).map_or_else(Route::Refused, |()| route)
     }
 
-    /// The head did not come in time.
+    /// A request did not come whole in time.
     pub(super) fn request_timeout(&mut self, slot: u32) {
         let is_head = Request::begins_as_head(self.connections.get_mut(slot).inbound.waiting());
         self.refuse_request(slot, Status::TIMEOUT, is_head);

@@ -1,7 +1,8 @@
 //! The relation between clients and connections: which connection a client is reached over, and which client
-//! a connection delivers to. Both ends are set and cleared here and nowhere else, so neither outlives the
-//! other: an end that stayed behind would send one user's messages to the next owner of the slot. The one
-//! exception is a WebSocket that Engine.IO tries (`engine_io.rs`): nothing is delivered over it yet.
+//! a connection delivers to. Both ends are changed here in one function, so that neither outlives the other: an end
+//! that stayed behind would send one user's messages to the next owner of the slot. Elsewhere they begin together
+//! (`new_socket`) and end together (`hang_up`). The one exception is a WebSocket that Engine.IO tries
+//! (`engine_io.rs`): nothing is delivered over it yet.
 
 use super::Server;
 use super::clients::Link;

@@ -9,7 +9,7 @@ use crate::models::id::ClientId;
 impl Server {
     /// Answers the polls of the clients that have mail. One that lets too much of it gather is cut off.
     pub(super) fn deliver_mail(&mut self) {
-        for client in self.clients.take_mail() {
+        while let Some(client) = self.clients.next_mail() {
             let Some(mailbox) = self.clients.mailbox(client) else {
                 continue;
             };
@@ -52,7 +52,8 @@ impl Server {
         let Some((slot, form)) = self.take_parked(client) else {
             return;
         };
-        self.write_response(slot, &form.response(body), false, form.keep_alive);
+        let keep_alive = self.may_stay_open(form.keep_alive);
+        self.write_response(slot, &form.response(body), false, keep_alive);
         // What was sent behind the request has its turn now.
         self.connections.read_again(slot);
     }

@@ -43,6 +43,8 @@ pub struct Rank {
 pub struct DetachedSessions {
     ranks: [BTreeMap<Rank, (ClientId, Peer)>; 2],
     peers: HashMap<Peer, [BTreeSet<Rank>; 2]>,
+    /// Peers that have more than their share, as many of their clients were detached at once.
+    above_share: BTreeSet<Peer>,
     /// How many were added so far.
     count: u64,
     limit: usize,
@@ -53,7 +55,14 @@ impl DetachedSessions {
     /// At most this many, of all peers together.
     pub fn new(limit: usize) -> DetachedSessions {
         let peer_limit = (limit / PEER_SHARE).max(PEER_MINIMUM).min(limit);
-        DetachedSessions { ranks: Default::default(), peers: HashMap::new(), count: 0, limit, peer_limit }
+        DetachedSessions {
+            ranks: Default::default(),
+            peers: HashMap::new(),
+            above_share: BTreeSet::new(),
+            count: 0,
+            limit,
+            peer_limit,
+        }
     }
 
     /// How many there are.
@@ -83,7 +92,11 @@ impl DetachedSessions {
         self.count += 1;
         let rank = Rank { has_user, number: rank.map_or(self.count, |rank| rank.number) };
         self.ranks[usize::from(has_user)].insert(rank, (client, peer));
-        self.peers.entry(peer).or_default()[usize::from(has_user)].insert(rank);
+        let ranks = self.peers.entry(peer).or_default();
+        ranks[usize::from(has_user)].insert(rank);
+        if ranks.iter().map(BTreeSet::len).sum::<usize>() > self.peer_limit {
+            self.above_share.insert(peer);
+        }
         rank
     }
 
@@ -91,6 +104,9 @@ impl DetachedSessions {
         self.ranks[usize::from(rank.has_user)].remove(&rank);
         if let Some(ranks) = self.peers.get_mut(&peer) {
             ranks[usize::from(rank.has_user)].remove(&rank);
+            if ranks.iter().map(BTreeSet::len).sum::<usize>() <= self.peer_limit {
+                self.above_share.remove(&peer);
+            }
             if ranks.iter().all(BTreeSet::is_empty) {
                 self.peers.remove(&peer);
             }
@@ -99,19 +115,28 @@ impl DetachedSessions {
 
     /// The session to end before this peer may open another, and the limit that asks for it.
     fn in_the_way_of(&self, peer: Peer) -> Option<(ClientId, &'static str)> {
-        if let Some([without, with]) = self.peers.get(&peer)
-            && without.len() + with.len() >= self.peer_limit
-        {
-            let rank = to_end(without.first(), with.first(), without.len(), self.peer_limit)?;
-            return self.get(rank).map(|(client, _)| (client, PEER));
-        }
-        self.first_beyond(self.limit.saturating_sub(1))
+        let of_peer = self.first_of(peer, self.peer_limit.saturating_sub(1));
+        of_peer.or_else(|| self.first_beyond(self.limit.saturating_sub(1)))
     }
 
-    /// The first session to end if there are more than `limit`.
+    /// The first session of a peer to end if it has more than `limit`.
+    fn first_of(&self, peer: Peer, limit: usize) -> Option<(ClientId, &'static str)> {
+        let [without, with] = self.peers.get(&peer)?;
+        if without.len() + with.len() <= limit {
+            return None;
+        }
+        let rank = to_end(without.first(), with.first(), without.len(), self.peer_limit)?;
+        self.get(rank).map(|(client, _)| (client, PEER))
+    }
+
+    /// The first session to end if there are more than `limit`: one of a peer that has more than its share, if there
+    /// is one.
     fn first_beyond(&self, limit: usize) -> Option<(ClientId, &'static str)> {
         if self.len() <= limit {
             return None;
+        }
+        if let Some(&peer) = self.above_share.first() {
+            return self.first_of(peer, self.peer_limit);
         }
         let [without, with] =
             self.ranks.each_ref().map(|ranks| ranks.first_key_value().map(|(rank, _)| rank));
@@ -263,6 +288,21 @@ mod tests {
             sessions.insert(client(slot), peer(slot as u8), false, None);
         }
         assert_eq!(sessions.in_the_way_of(peer(2)), Some((client(0), TOTAL)));
+    }
+
+    #[test]
+    fn a_peer_above_its_share_goes_first_when_there_are_too_many() {
+        let mut sessions = DetachedSessions::new(64);
+        for slot in 0..66 {
+            sessions.insert(client(slot), if slot < 30 { peer(slot as u8 + 1) } else { peer(0) }, true, None);
+        }
+        for slot in 30..32 {
+            let (id, limit) = sessions.first_beyond(64).unwrap();
+            assert_eq!((id, limit), (client(slot), PEER));
+            let (&rank, _) = sessions.ranks[1].iter().find(|(_, (listed, _))| *listed == id).unwrap();
+            sessions.remove(peer(0), rank);
+        }
+        assert_eq!(sessions.first_beyond(64), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::models::Millis;
 pub struct Message<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text")]
     channel: Option<Cow<'a, str>>,
     #[serde(borrow)]
     client_id: Option<&'a RawValue>,
@@ -34,6 +34,17 @@ pub struct Message<'a> {
     subscription: Option<&'a RawValue>,
     #[serde(borrow)]
     advice: Option<&'a RawValue>,
+}
+
+/// A text; `None` if the value is none.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    let json = <&RawValue>::deserialize(deserializer)?.get();
+    let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    Ok(match inner {
+        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
+        Some(_) => serde_json::from_str(json).ok().map(Cow::Owned),
+        None => None,
+    })
 }
 
 /// What a client asks for with its connect.
