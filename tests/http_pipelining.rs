@@ -158,6 +158,33 @@ fn byte_by_byte_changes_nothing() {
     assert_eq!(statuses.map(|_| read_response(&mut stream).status), statuses);
 }
 
+/// A costly response is one that asks for `/`, `/metrics` or the page: a turn makes four.
+#[test]
+fn costly_requests_are_answered_first_come_first_served() {
+    const CONNECTIONS: usize = 50;
+    const REQUESTS: usize = 40;
+    // With so many rows a turn that makes the lists takes longer than a newcomer takes to come.
+    let (server, _students) = with_students(1000);
+    let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| raw::open_http(&server)).collect();
+    // All of their requests are there before the first newcomer's.
+    server.signal("STOP");
+    for stream in &mut crowd {
+        stream.write_all(numbered(0).repeat(REQUESTS).as_bytes()).unwrap();
+    }
+    server.signal("CONT");
+    let all_responses = |newcomers: usize| CONNECTIONS * (REQUESTS + 1) + newcomers;
+    let is_crowd_served = |newcomers: usize| {
+        let responses = Metrics::of(&server).get("mio_chat_http_responses_total", &[("code", "200")]);
+        responses >= all_responses(newcomers) as f64
+    };
+    let newcomers = (0..).find(|newcomers| is_crowd_served(*newcomers)).unwrap();
+    // Each of them had to wait for one response to each of the crowd, or to most.
+    assert!(newcomers <= 2 * REQUESTS, "{newcomers} newcomers got in between {REQUESTS} requests of each");
+    for stream in &mut crowd {
+        (0..REQUESTS).for_each(|_| assert_eq!(read_response(stream).status, 200));
+    }
+}
+
 /// One connection's work is split over turns, so that the others do not wait for the end of it.
 #[test]
 fn a_turn_answers_a_few_requests_of_each_connection() {

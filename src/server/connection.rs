@@ -126,8 +126,8 @@ pub struct Connection {
     pub inbound: InputBuffer,
     /// How far the request is read that has not come whole.
     pub reader: Option<Box<RequestReader>>,
-    /// The next request has come whole and asks for a costly response, for which the turn had no time left. It is
-    /// not parsed again in a turn that has none.
+    /// The next request has come whole and asks for a costly response. The input is paused until it is the
+    /// connection's turn to get that.
     pub awaits_costly: bool,
     /// What of a request or frame waits for a later turn.
     pub pending: Option<Box<Pending>>,
@@ -266,11 +266,11 @@ impl Connection {
         self.share.set(self.inbound.memory() + self.outbound.capacity() + reader + form + pending);
     }
 
-    /// Whether its input has to wait: until some of its output is gone, or the request that is held is
-    /// answered.
+    /// Whether its input has to wait: until some of its output is gone, the request that is held is answered, or
+    /// it is the connection's turn to get a costly response.
     pub fn is_paused(&self) -> bool {
         let is_waiting = matches!(self.state, State::Parked(_)) && self.inbound.len() >= HIGH_WATER;
-        is_waiting || self.outbound.len() >= HIGH_WATER
+        is_waiting || self.awaits_costly || self.outbound.len() >= HIGH_WATER
     }
 
     /// Whether a request is held for a peer that is gone. Its input may have to wait, so that no read would tell, and

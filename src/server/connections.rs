@@ -366,6 +366,7 @@ impl Connections {
     pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
         let connection = &mut self.slab[slot as usize];
         (connection.inbound, connection.reader, connection.pending) = (InputBuffer::default(), None, None);
+        connection.awaits_costly = false;
         connection.ending.get_or_insert(why);
         self.set_state(slot, State::Lingering, now);
         // Even if nothing is left to write, the flush is what shuts the write side.

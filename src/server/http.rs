@@ -22,9 +22,6 @@ use crate::websocket::FrameReader;
 impl Server {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
-        if self.costly == 0 && self.connections.get(slot).awaits_costly {
-            return self.await_costly(slot);
-        }
         let reader = self.connections.get_mut(slot).reader.take();
         let mut reader = reader.map_or_else(RequestReader::default, |reader| *reader);
         let (request, used) = match reader.read(input, self.max_message_size) {
@@ -35,17 +32,14 @@ impl Server {
                 self.connections.get_mut(slot).reader = Some(Box::new(reader));
                 return 0;
             }
-            Ok(Some(parsed)) => {
-                self.connections.get_mut(slot).awaits_costly = false;
-                parsed
-            }
+            Ok(Some(parsed)) => parsed,
             Err(status) => {
                 self.refuse_request(slot, status, Request::begins_as_head(input));
                 return input.len();
             }
         };
         let response = match self.admit(&request) {
-            Route::Page | Route::Snapshot { .. } | Route::Metrics if self.costly == 0 => {
+            Route::Page | Route::Snapshot { .. } | Route::Metrics if self.must_await_costly(slot) => {
                 return self.await_costly(slot);
             }
             Route::Page => {
@@ -75,14 +69,6 @@ impl Server {
         };
         self.respond(slot, &request, &response);
         used
-    }
-
-    /// Leaves a request for a costly response to a later turn. Returns the bytes that are carried out: none.
-    fn await_costly(&mut self, slot: u32) -> usize {
-        self.work = 0;
-        self.connections.get_mut(slot).awaits_costly = true;
-        self.connections.read_again(slot);
-        0
     }
 
     /// What a request is for, unless the server or the chat is closed to it.
@@ -120,12 +106,6 @@ impl Server {
             Response::json(Status::OK, body.unwrap_or_default())
         };
         response.with("Vary", "Accept")
-    }
-
-    /// A response takes long to make or to write: it is the connection's only one in this turn.
-    pub(super) fn take_costly(&mut self) {
-        self.costly = self.costly.saturating_sub(1);
-        self.work = 0;
     }
 
     fn health(&self) -> Response {

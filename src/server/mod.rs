@@ -13,6 +13,7 @@ mod clients;
 mod clock;
 mod connection;
 mod connections;
+mod costly;
 mod deadlines;
 mod departure;
 mod echo;
@@ -56,6 +57,7 @@ use clients::Clients;
 use clock::{Clock, Heard};
 use connection::Flush;
 use connections::Connections;
+use costly::CostlyResponses;
 use listeners::Listeners;
 use sessions::DetachedSessions;
 
@@ -75,8 +77,6 @@ const UNREAD_BUDGET: Duration = Duration::from_millis(1);
 const TURN_BUDGET: Duration = Duration::from_millis(10);
 /// Writes after which the time is looked at.
 const WRITES: u32 = 16;
-/// Responses of some 100 KiB that are made and written in one turn. Who asks for one more waits for the next turn.
-const COSTLY_RESPONSES: u32 = 4;
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
@@ -103,8 +103,7 @@ pub struct Server {
     app: App,
     memory: Memory,
     metrics: Metrics,
-    /// Responses that take long to make or to write for which there is time left in this turn.
-    costly: u32,
+    costly: CostlyResponses,
     /// The snapshot as it was last made, and the turn in which that was.
     snapshot: Option<(u64, Snapshot)>,
     /// The metrics as they were last told, and the turn in which that was.
@@ -154,7 +153,7 @@ impl Server {
             app: App::new(limits, &memory, Uuid::new_v4),
             memory,
             metrics: Metrics::new(),
-            costly: 0,
+            costly: CostlyResponses::default(),
             snapshot: None,
             scrape: (0, String::new()),
             origins: options.origins.clone(),
@@ -181,11 +180,11 @@ impl Server {
         while !self.is_done() {
             self.wait(&mut events)?;
             let left = self.connections.unread_len();
-            self.costly = COSTLY_RESPONSES;
             for event in &events {
                 self.dispatch(event);
             }
             self.read_unread(left);
+            self.answer_waiting();
             self.continue_leaving();
             self.run_timers();
             self.limit_detached();
@@ -221,8 +220,9 @@ impl Server {
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&self) -> Option<Duration> {
         let has_input = self.connections.has_unread() || !self.crowded.is_empty();
+        let has_output = self.costly.has_waiting() || self.connections.has_dirty();
         let has_ended = self.app.next_leaving().is_some() || self.detached.has_excess();
-        if has_input || has_ended || self.connections.has_dirty() {
+        if has_input || has_output || has_ended {
             return Some(Duration::ZERO);
         }
         let due = [

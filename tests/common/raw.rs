@@ -68,6 +68,14 @@ pub fn handshake(path: &str) -> String {
     )
 }
 
+/// A connection that the server has accepted, and has answered a first request on.
+pub fn open_http(server: &Server) -> TcpStream {
+    let mut stream = server.connect();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(read_response(&mut stream).status, 200);
+    stream
+}
+
 /// A WebSocket on which frames are written by hand.
 pub fn open(server: &Server, path: &str) -> TcpStream {
     open_with(server, &handshake(path))
