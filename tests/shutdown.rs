@@ -2,10 +2,12 @@
 
 mod common;
 
+use common::bayeux;
 use common::phoenix::Version::{V1, V2};
 use common::phoenix::{Phoenix, chat};
-use common::raw::{frame, handshake, open, read_close, read_response, read_to_end};
+use common::raw::{frame, handshake, open, open_http, read_close, read_response, read_to_end};
 use common::{Server, wait_until};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
 use tungstenite::Message;
@@ -107,6 +109,38 @@ fn messages_that_were_relayed_before_come_whole() {
     assert!(matches!(&last, Message::Close(Some(close)) if close.code == CloseCode::Away), "{last:?}");
     drop((teacher, student));
     assert_eq!(server.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn requests_on_their_way_are_answered() {
+    let post = bayeux::batch(&Value::from(vec![json!({"channel": "/x", "clientId": "x"}); 1000]).to_string());
+    let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    for request in [post.as_str(), get, &health.repeat(100)] {
+        let mut server = Server::start(&["--drain-timeout", "1m", "--max-message-size", "1MiB"]);
+        let mut streams: Vec<_> = (0..10).map(|_| open_http(&server)).collect();
+        // The signal comes in the turn in which the server begins with them.
+        server.signal("STOP");
+        for stream in &mut streams {
+            stream.write_all(request.as_bytes()).unwrap();
+        }
+        server.signal("TERM");
+        server.signal("CONT");
+        let mut batches = 0;
+        for stream in &mut streams {
+            let mut response = read_response(stream);
+            while response.header("connection") != Some("close") {
+                response = read_response(stream);
+            }
+            // Those that are read behind the signal are refused.
+            assert!(matches!(response.status, 200 | 503), "{}", response.head);
+            batches += usize::from(response.body.matches("401:x:").count() == 1000);
+            assert_eq!(read_to_end(stream), b"");
+        }
+        assert_eq!(batches > 0, *request == post, "the first is read before the signal");
+        drop(streams);
+        assert_eq!(server.wait_for_exit().code(), Some(0));
+    }
 }
 
 #[test]

@@ -273,6 +273,12 @@ impl Connection {
         is_waiting || self.awaits_costly || self.outbound.len() >= HIGH_WATER
     }
 
+    /// Whether HTTP requests have come, or may have, that are not answered and not held.
+    pub fn is_answering(&self) -> bool {
+        let has_request = self.pending.is_some() || self.awaits_costly || self.is_unread;
+        has_request && matches!(self.state, State::Http)
+    }
+
     /// Whether a request is held for a peer that is gone. Its input may have to wait, so that no read would tell, and
     /// an answer would be lost.
     pub fn is_held_in_vain(&self) -> bool {

@@ -38,7 +38,8 @@ impl Server {
 
     /// What was relayed so far comes first, then the close frame; nothing is half written. That others
     /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
-    /// server's health is, until the others are gone.
+    /// server's health is, until the others are gone; one that has asked already is answered first, which closes its
+    /// connection.
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
@@ -46,7 +47,7 @@ impl Server {
                 let outbound = self.connections.frame(slot);
                 websocket::write_close(outbound, Some(CloseCode::Away), STOPPING);
             }
-            State::Http if connection.outbound.is_empty() => return,
+            State::Http if connection.outbound.is_empty() || connection.is_answering() => return,
             State::Http | State::Parked(_) => {}
             State::Lingering => return,
         }
@@ -55,6 +56,12 @@ impl Server {
 
     /// Whether the server was told to stop and all has been said.
     pub(super) fn is_done(&self) -> bool {
-        self.stop_at.is_some_and(|due| self.connections.lingering() == 0 || due <= self.clock.now())
+        self.stop_at.is_some_and(|due| due <= self.clock.now() || !self.is_answering())
+    }
+
+    /// Whether somebody has not been told all yet.
+    fn is_answering(&self) -> bool {
+        let mut connections = self.connections.iter();
+        self.connections.lingering() > 0 || connections.any(|(_, connection)| connection.is_answering())
     }
 }
