@@ -3,6 +3,7 @@
 pub mod app;
 pub mod channels;
 pub mod command;
+pub mod endpoint;
 pub mod event;
 pub mod http;
 pub mod memory;
@@ -14,4 +15,5 @@ pub mod protocols;
 pub mod server;
 pub mod snapshot;
 pub mod stats;
+mod timer_wheel;
 pub mod websocket;

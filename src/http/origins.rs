@@ -1,7 +1,7 @@
 //! Which pages may use the server in a browser: by the page's origin (RFC 6454), by the relation to it that the
 //! browser states (Fetch Metadata's `Sec-Fetch-Site`), and by the name under which the browser reached the server.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::request::Request;
 use super::response::{Response, Status};

@@ -1,6 +1,6 @@
 //! Who a peer is, as far as limits for each peer go.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::request::Request;
 
@@ -55,7 +55,7 @@ impl TrustedProxies {
 
 /// An address as proxies write it: some put the port behind it, and IPv6 into brackets then.
 fn parse_address(text: &str) -> Option<IpAddr> {
-    let address = text.parse().or_else(|_| text.parse().map(|address: std::net::SocketAddr| address.ip()));
+    let address = text.parse().or_else(|_| text.parse().map(|address: core::net::SocketAddr| address.ip()));
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     address.ok().or_else(bracketed).map(|address: IpAddr| address.to_canonical())
 }

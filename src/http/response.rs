@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A status line's code and phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +110,12 @@ impl Response {
         self.status
     }
 
-    /// Appends the response, without its body in answer to HEAD. Every response keeps browsers from guessing at
+    /// Appends the response, without its body in answer to HEAD. `now` is in milliseconds of Unix time. Every response keeps browsers from guessing at
     /// what it is: text that somebody else wrote is then never run as a script.
-    pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool) {
+    pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool, now: u64) {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());
-        let date = httpdate::fmt_http_date(SystemTime::now());
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(now));
         // An Upgrade header is named in Connection too (RFC 9110, 7.8).
         let is_upgrade = self.headers.iter().any(|(name, _)| *name == "Upgrade");
         let connection = match (keep_alive, is_upgrade) {

@@ -1,6 +1,6 @@
 //! The grammar of what a request names: its target and its host (RFC 9112, 3.2, and RFC 3986).
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// A target in origin form: a path, and a query without its question mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,6 +97,26 @@ impl Metrics {
     }
 }
 
+/// How often it is logged that a limit is reached, in milliseconds: a flood must not fill the log.
+const WARNING_INTERVAL: u64 = 1000;
+
+/// When it may be logged again that a limit is reached.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    next: u64,
+}
+
+impl Warnings {
+    /// Whether it may be logged at this time, in milliseconds.
+    pub fn may_warn(&mut self, now: u64) -> bool {
+        let may_warn = now >= self.next;
+        if may_warn {
+            self.next = now + WARNING_INTERVAL;
+        }
+        may_warn
+    }
+}
+
 /// How the loop spends its time.
 #[derive(Debug, Default)]
 pub struct Turns {

@@ -1,9 +1,14 @@
 //! Who waits at the door is taken in last in a turn, when the slots of those who left are free.
 
+use std::net::IpAddr;
+
 use log::{debug, warn};
+use mio::Token;
+use mio::net::TcpStream;
 
 use super::Server;
 use super::listeners::{self, Accepted};
+use super::socket::Socket;
 use crate::metrics::{CONNECTIONS, DESCRIPTORS};
 use crate::models::Millis;
 
@@ -11,9 +16,6 @@ use crate::models::Millis;
 const BATCH: usize = 128;
 /// How long to wait when there is no descriptor even to refuse with.
 const RETRY: Millis = 100;
-/// How often it is logged that there is no room: a crowd outside must not fill the log.
-const WARNING_INTERVAL: Millis = 1000;
-
 impl Server {
     /// Somebody waits at a listener.
     pub(super) fn crowd(&mut self, listener: usize) {
@@ -28,17 +30,11 @@ impl Server {
         while let (Some(&listener), 1..) = (self.crowded.last(), room) {
             room -= 1;
             match self.listeners.accept(listener) {
-                Accepted::Connection(stream, _) if self.connections.len() >= self.max_connections => {
+                Accepted::Connection(stream, _) if self.endpoint.is_full() => {
                     self.turn_away(CONNECTIONS);
                     listeners::refuse(stream);
                 }
-                Accepted::Connection(stream, address) => {
-                    let now = self.clock.now();
-                    match self.connections.insert(stream, address, self.poll.registry(), now) {
-                        Ok(()) => self.metrics.accepted += 1,
-                        Err(error) => debug!("a connection is lost as it comes in: {error}"),
-                    }
-                }
+                Accepted::Connection(stream, address) => self.take_in(stream, address),
                 Accepted::Refused => self.turn_away(DESCRIPTORS),
                 Accepted::GivenUp => {}
                 Accepted::Nobody => {
@@ -56,23 +52,31 @@ impl Server {
         }
     }
 
-    /// Whether it may be logged again that a limit is reached.
-    pub(super) fn may_warn(&mut self) -> bool {
+    fn take_in(&mut self, stream: TcpStream, address: IpAddr) {
         let now = self.clock.now();
-        let may_warn = now >= self.next_warning;
-        if may_warn {
-            self.next_warning = now + WARNING_INTERVAL;
+        let id = self.endpoint.open(address, now);
+        let slot = id.slot() as usize;
+        match Socket::register(stream, self.poll.registry(), Token(id.into())) {
+            Ok(socket) => {
+                if self.sockets.len() <= slot {
+                    self.sockets.resize_with(slot + 1, || None);
+                }
+                self.sockets[slot] = Some(socket);
+            }
+            Err(error) => {
+                debug!("a connection is lost as it comes in: {error}");
+                self.endpoint.lost(id, now);
+            }
         }
-        may_warn
     }
 
     /// Somebody cannot be taken in, for this is full.
     fn turn_away(&mut self, full: &'static str) {
-        self.metrics.turned_away.add(full);
-        if self.may_warn() {
+        self.endpoint.metrics.turned_away.add(full);
+        if self.warnings.may_warn(self.clock.now()) {
             warn!(
                 "there is no room: too many {full}; {} were turned away so far",
-                self.metrics.turned_away.total()
+                self.endpoint.metrics.turned_away.total()
             );
         }
     }

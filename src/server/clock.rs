@@ -37,11 +37,6 @@ impl Clock {
     pub fn uptime(&self) -> Duration {
         self.uptime
     }
-
-    /// When the server was started.
-    pub fn started(&self) -> Millis {
-        self.unix
-    }
 }
 
 /// Up to when everything that came has been read. Silence is judged by this and not by the time: after a pause

@@ -1,4 +1,5 @@
-//! The loop: one thread, one poll, everything that lives.
+//! The I/O shell: one thread, one poll, every socket. It reads and writes bytes for the [`Endpoint`], which knows what
+//! they mean, and tells it the time.
 //!
 //! A turn is: wait; read the ready sockets and carry out what they say; do what time asks for; write
 //! once to each connection that has something to be told; free what closed; take in who waits at the
@@ -6,63 +7,30 @@
 //! timers add.
 
 mod accept;
-mod batch;
-mod bayeux;
-mod census;
-mod clients;
 mod clock;
-mod connection;
-mod connections;
-mod costly;
-mod deadlines;
-mod departure;
-mod echo;
-mod engine_io;
-mod http;
-mod input;
-mod links;
 mod listeners;
-mod mailbox;
-mod metrics;
-mod overload;
-mod payload;
-mod polling;
-mod receive;
-mod sessions;
-mod shutdown;
-mod timers;
+mod socket;
 
-use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use log::info;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
-use crate::app::{App, Limits};
-use crate::http::origins::Origins;
-use crate::memory::Memory;
-use crate::metrics::Metrics;
+use crate::endpoint::{ConnectionId, Endpoint, Next};
+use crate::metrics::Warnings;
 use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::options::Options;
-use crate::snapshot::Snapshot;
+use crate::process::{Process, Usage};
 
-use crate::http::peer::TrustedProxies;
-use clients::Clients;
 use clock::{Clock, Heard};
-use connection::Flush;
-use connections::Connections;
-use costly::CostlyResponses;
 use listeners::Listeners;
-use sessions::DetachedSessions;
-
-// A token holds a slot and its generation, 32 bits each.
-const _: () = assert!(usize::BITS >= 64);
+use socket::Socket;
 
 /// Tokens that no connection has: its generation would have to be the last one.
 const SIGNALS: Token = Token(usize::MAX);
@@ -71,10 +39,13 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 /// What a connection can send in one turn. One buffer serves all connections.
 const READ_BUFFER: usize = 64 * 1024;
 /// How long a turn reads what has just come, then what there was no time for, and then what is left of floods; and how
-/// long it has taken when it leaves off writing. The rest waits for the next turn, so that whoever sends little is answered soon.
+/// long it goes on with what time asks for, with writing (since the turn began), and with freeing memory. The rest waits
+/// for the next turn, so that whoever sends little is answered soon.
 const EVENTS_BUDGET: Duration = Duration::from_millis(1);
 const UNREAD_BUDGET: Duration = Duration::from_millis(1);
+const TICK_BUDGET: Duration = Duration::from_millis(2);
 const TURN_BUDGET: Duration = Duration::from_millis(10);
+const MEMORY_BUDGET: Duration = Duration::from_millis(4);
 /// Writes after which the time is looked at.
 const WRITES: u32 = 16;
 /// Events taken from the kernel at once.
@@ -82,7 +53,7 @@ const BATCH: usize = 1024;
 /// Descriptors that are not for connections: the standard three, poll, signals, listeners, the spare.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
-/// The server: every socket, every client, and the chat.
+/// The server: every socket, and the endpoint that they belong to.
 pub struct Server {
     poll: Poll,
     signals: Signals,
@@ -90,32 +61,13 @@ pub struct Server {
     /// Those at whose door somebody may be waiting, by index.
     crowded: Vec<usize>,
     accept_retry: Option<Millis>,
-    /// When it may be logged again that there is no room.
-    next_warning: Millis,
+    warnings: Warnings,
     clock: Clock,
     heard: Heard,
     buffer: Box<[u8]>,
-    connections: Connections,
-    clients: Clients,
-    detached: DetachedSessions,
-    /// Bayeux clients by clientId.
-    client_ids: HashMap<Box<str>, ClientId>,
-    app: App,
-    memory: Memory,
-    metrics: Metrics,
-    costly: CostlyResponses,
-    /// The snapshot as it was last made, and the turn in which that was.
-    snapshot: Option<(u64, Snapshot)>,
-    /// The metrics as they were last told, and the turn in which that was.
-    scrape: (u64, String),
-    origins: Origins,
-    trusted_proxies: TrustedProxies,
-    /// What is left of the work that the connection whose input is read may cause in this turn.
-    work: u32,
-    max_connections: usize,
-    max_message_size: usize,
-    max_backlog: usize,
-    idle_timeout: Millis,
+    /// By slot: the socket of each connection.
+    sockets: Vec<Option<Socket>>,
+    endpoint: Endpoint,
     drain_timeout: Millis,
     /// When to leave, once the server was told to stop.
     stop_at: Option<Millis>,
@@ -131,39 +83,18 @@ impl Server {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let clock = Clock::start();
-        let limits = Limits {
-            students_per_teacher: options.students_per_teacher,
-            status_interval: millis(options.status_interval),
-            chat_history: options.chat_history,
-        };
-        let memory = Memory::new(options.max_memory);
         Ok(Server {
             poll,
             signals,
             listeners,
             crowded: Vec::new(),
             accept_retry: None,
-            next_warning: 0,
+            warnings: Warnings::default(),
             heard: Heard::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            connections: Connections::new(options.max_backlog, memory.clone(), clock.now()),
-            clients: Clients::new(clock.now()),
-            detached: DetachedSessions::new(max_connections),
-            client_ids: HashMap::new(),
-            app: App::new(limits, &memory, Uuid::new_v4),
-            memory,
-            metrics: Metrics::new(),
-            costly: CostlyResponses::default(),
-            snapshot: None,
-            scrape: (0, String::new()),
-            origins: options.origins.clone(),
-            trusted_proxies: options.trusted_proxies.clone(),
-            work: 0,
-            max_connections,
-            max_message_size: options.max_message_size,
-            max_backlog: options.max_backlog,
-            idle_timeout: millis(options.idle_timeout),
-            drain_timeout: millis(options.drain_timeout),
+            sockets: Vec::new(),
+            endpoint: Endpoint::new(options, max_connections, clock.now(), Uuid::new_v4, usage),
+            drain_timeout: options.drain_timeout.as_millis() as Millis,
             stop_at: None,
             clock,
         })
@@ -179,19 +110,16 @@ impl Server {
         let mut events = Events::with_capacity(BATCH);
         while !self.is_done() {
             self.wait(&mut events)?;
-            let left = self.connections.unread_len();
+            let left = self.endpoint.unread_len();
             for event in &events {
                 self.dispatch(event);
             }
             self.read_unread(left);
-            self.answer_waiting();
-            self.continue_leaving();
-            self.run_timers();
-            self.limit_detached();
+            self.endpoint.answer_waiting(self.clock.now());
+            self.tick();
             self.flush();
             self.limit_memory();
-            self.connections.free_closed();
-            self.debug_check_links();
+            self.endpoint.free_closed(|id| self.sockets[id.slot() as usize] = None);
             self.accept();
         }
         Ok(())
@@ -199,40 +127,31 @@ impl Server {
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.clock.tick();
-        self.metrics.turns.end(self.clock.uptime());
+        self.endpoint.metrics.turns.end(self.clock.uptime());
         let timeout = self.timeout();
         self.heard.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
             Ok(()) => {
                 let count = events.iter().count();
-                self.metrics.turns.batch(count);
-                self.heard.take(count, count == BATCH, self.connections.len() + self.listeners.len() + 1);
+                self.endpoint.metrics.turns.batch(count);
+                let sources = self.endpoint.connection_count() + self.listeners.len() + 1;
+                self.heard.take(count, count == BATCH, sources);
             }
             // A signal, or the whole process was stopped: nobody was heard.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         self.clock.tick();
-        self.metrics.turns.begin(self.clock.uptime());
+        self.endpoint.metrics.turns.begin(self.clock.uptime());
         Ok(())
     }
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&self) -> Option<Duration> {
-        let has_input = self.connections.has_unread() || !self.crowded.is_empty();
-        let has_output = self.costly.has_waiting() || self.connections.has_dirty();
-        let has_ended = self.app.next_leaving().is_some() || self.detached.has_excess();
-        if has_input || has_output || has_ended {
+        if self.endpoint.has_work() || !self.crowded.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = [
-            self.connections.next_deadline(),
-            self.clients.next_wakeup(),
-            self.app.next_wakeup(),
-            self.app.stats_due(),
-            self.accept_retry,
-            self.stop_at,
-        ];
+        let due = [self.endpoint.next_deadline(), self.accept_retry, self.stop_at];
         let next = due.into_iter().flatten().min()?;
         Some(Duration::from_millis(next.saturating_sub(self.clock.now())))
     }
@@ -241,49 +160,60 @@ impl Server {
         match event.token() {
             SIGNALS => self.stop(),
             Token(token) if token >= FIRST_LISTENER.0 => self.crowd(token - FIRST_LISTENER.0),
-            token => {
-                if let Some(slot) = self.connections.find(token.into()) {
-                    self.ready(slot, event);
-                }
-            }
+            Token(token) => self.ready(token.into(), event),
         }
     }
 
-    fn ready(&mut self, slot: u32, event: &Event) {
+    fn ready(&mut self, id: ConnectionId, event: &Event) {
         if event.is_writable() {
-            self.connections.writable(slot);
-        }
-        if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
-            return;
+            self.endpoint.writable(id);
         }
         let is_end = event.is_read_closed() || event.is_error();
-        self.connections.get_mut(slot).has_ended |= is_end;
-        let connection = self.connections.get(slot);
-        if connection.is_held_in_vain() {
-            self.end_of_input(slot);
-        } else if connection.is_paused() || connection.is_heavy {
-            self.connections.read_again(slot);
-        } else if self.is_over(EVENTS_BUDGET) {
-            self.connections.defer(slot);
-        } else if !connection.is_unread {
-            // One that is has input to be dealt with first, which an end would cut off.
-            self.read(slot, is_end);
+        if (!event.is_readable() && !is_end) || (is_end && self.endpoint.ending(id, self.clock.now())) {
+            return;
+        }
+        if self.endpoint.readable(id, self.is_over(EVENTS_BUDGET)) == Next::Read {
+            self.read(id, is_end);
+        }
+    }
+
+    /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
+    /// who talks much keeps others waiting.
+    fn read(&mut self, id: ConnectionId, until_empty: bool) {
+        let Some(Some(socket)) = self.sockets.get_mut(id.slot() as usize) else {
+            return;
+        };
+        match socket.read(&mut self.buffer) {
+            Ok(Some(0)) => self.endpoint.input_ended(id, self.clock.now()),
+            Ok(Some(length)) => {
+                // What is read came before now. If the process was stopped in the middle of this turn, the turn's
+                // time is long past, and no new edge will tell of what came meanwhile and is read here.
+                self.clock.tick();
+                // After a short read the socket is empty, unless the event says that an end follows.
+                let is_more = length == self.buffer.len() || until_empty;
+                self.endpoint.receive(id, &mut self.buffer[..length], is_more, self.clock.now());
+            }
+            Ok(None) => self.endpoint.drained(id),
+            Err(_) => self.endpoint.lost(id, self.clock.now()),
         }
     }
 
     /// Goes on with what there was no time for: first with connections that have sent little, then with the first
     /// `left` of those that have sent much and of which something is left from earlier turns.
     fn read_unread(&mut self, left: usize) {
-        self.resume_each(self.connections.deferred_len(), Connections::next_deferred);
-        self.resume_each(left, Connections::next_unread);
+        self.resume_each(self.endpoint.deferred_len(), Endpoint::next_deferred);
+        self.resume_each(left, Endpoint::next_unread);
     }
 
     /// Goes on with the input of so many connections, as far as there is time.
-    fn resume_each(&mut self, count: usize, next: fn(&mut Connections) -> Option<u32>) {
+    fn resume_each(&mut self, count: usize, next: fn(&mut Endpoint) -> Option<ConnectionId>) {
         let began = self.clock.uptime();
         for _ in 0..count {
-            if let Some(slot) = next(&mut self.connections) {
-                self.resume(slot);
+            if let Some(id) = next(&mut self.endpoint) {
+                if self.endpoint.resume(id, self.clock.now()) == Next::Read {
+                    // The edge is spent: read on until nothing is left, not even an end.
+                    self.read(id, true);
+                }
                 self.clock.tick();
             }
             if self.clock.uptime() - began > UNREAD_BUDGET {
@@ -292,43 +222,101 @@ impl Server {
         }
     }
 
+    /// Does what time asks for, as far as there is time.
+    fn tick(&mut self) {
+        let began = self.clock.uptime();
+        while self.endpoint.tick(self.clock.now(), self.heard.until()) {
+            self.clock.tick();
+            if self.clock.uptime() - began > TICK_BUDGET {
+                break;
+            }
+        }
+        if self.accept_retry.is_some_and(|due| due <= self.clock.now()) {
+            self.accept_retry = None;
+            self.crowded = (0..self.listeners.len()).collect();
+        }
+    }
+
     /// Whether this turn has taken so long already, as of the last time that the clock was read.
     fn is_over(&self, budget: Duration) -> bool {
-        self.clock.uptime().saturating_sub(self.metrics.turns.began()) > budget
+        self.clock.uptime().saturating_sub(self.endpoint.metrics.turns.began()) > budget
     }
 
     /// Writes to each connection that has something to be told, as far as there is time. Cutting one off may give
     /// others something to be told, which is written in the same turn.
     fn flush(&mut self) {
         for written in 1.. {
-            self.deliver_mail();
             if written % WRITES == 0 {
                 self.clock.tick();
                 if self.is_over(TURN_BUDGET) {
                     break;
                 }
             }
-            let Some(slot) = self.connections.next_dirty() else {
+            let Some(id) = self.endpoint.next_to_write(self.clock.now()) else {
                 break;
             };
-            match self.connections.flush(slot, self.clock.now()) {
-                Flush::Done => {}
-                Flush::CaughtUp => self.send_late_status(slot),
-                // One that has said good-bye has its reason.
-                Flush::Over => self.drop_connection(slot, receive::PEER_GONE),
-                Flush::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
-                Flush::Blocked => {}
-            }
+            self.write(id);
         }
     }
-}
 
-fn millis(duration: Duration) -> Millis {
-    duration.as_millis() as Millis
+    fn write(&mut self, id: ConnectionId) {
+        let now = self.clock.now();
+        let Some(Some(socket)) = self.sockets.get_mut(id.slot() as usize) else {
+            return;
+        };
+        let Ok((write, calls)) = socket.write(self.endpoint.output(id)) else {
+            return self.endpoint.lost(id, now);
+        };
+        if self.endpoint.written(id, write, calls, now) == Next::Shut && socket.shut().is_err() {
+            self.endpoint.lost(id, now);
+        }
+    }
+
+    /// Frees memory if too much is used, as far as there is time.
+    fn limit_memory(&mut self) {
+        if !self.endpoint.uses_too_much() {
+            return;
+        }
+        let began = self.clock.uptime();
+        while self.endpoint.limit_memory(self.clock.now()) {
+            self.clock.tick();
+            if self.clock.uptime() - began > MEMORY_BUDGET {
+                break;
+            }
+        }
+        self.flush();
+    }
+
+    /// A signal: stops accepting and tells everybody. A second one leaves at once.
+    fn stop(&mut self) {
+        for _ in self.signals.pending() {
+            let now = self.clock.now();
+            if self.stop_at.is_some() {
+                info!("stopping at once");
+                self.stop_at = Some(now);
+                continue;
+            }
+            info!("stopping: {} connections to close", self.endpoint.connection_count());
+            self.stop_at = Some(now + self.drain_timeout);
+            self.listeners.close();
+            self.crowded.clear();
+            self.endpoint.stop(self.drain_timeout, now);
+        }
+    }
+
+    /// Whether the server was told to stop and all has been said.
+    fn is_done(&self) -> bool {
+        self.endpoint.has_stopped() || self.stop_at.is_some_and(|due| due <= self.clock.now())
+    }
 }
 
 /// As many connections as the process may have descriptors, whose soft limit is raised to the hard one.
 fn descriptor_limit() -> io::Result<usize> {
     let limit = rlimit::increase_nofile_limit(u64::MAX)?;
     Ok(limit.saturating_sub(RESERVED_DESCRIPTORS).max(1) as usize)
+}
+
+/// What this process uses, where to look costs little: the loop stands still meanwhile.
+fn usage() -> Option<Usage> {
+    if Process::CHEAP { Process::new(std::process::id()).usage() } else { None }
 }

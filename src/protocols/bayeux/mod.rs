@@ -3,11 +3,13 @@
 //! A client is its clientId and outlives its sockets. What is said to it are arrays: a delivery is an
 //! array of one message, the answer to a request an array of replies.
 
+pub(crate) mod batch;
 mod channel;
 mod encode;
 mod handshake;
 mod message;
 mod subscriptions;
+mod transport;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 

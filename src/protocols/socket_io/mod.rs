@@ -4,6 +4,8 @@
 mod encode;
 pub mod engine;
 mod packet;
+pub(crate) mod payload;
+mod transport;
 
 use std::borrow::Cow;
 

@@ -4,18 +4,18 @@
 //! (`new_socket`) and end together (`hang_up`). The one exception is a WebSocket that Engine.IO tries
 //! (`engine_io.rs`): nothing is delivered over it yet.
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Link;
 use super::connection::{AnswerForm, Parked, State};
 use super::mailbox::Mailbox;
 use crate::models::id::ClientId;
 use crate::websocket;
 
-impl Server {
+impl Endpoint {
     /// Delivers to a client over the WebSocket in this slot from now on, and over nothing else. A client that
     /// the WebSocket delivered to before is detached, and the connect that was held for it is answered. What has
     /// waited for the client goes out first, so nothing is lost or out of order.
-    pub(super) fn attach_socket(&mut self, slot: u32, client: ClientId) {
+    pub(crate) fn attach_socket(&mut self, slot: u32, client: ClientId) {
         if let State::Bayeux(Some(before), _) = self.connections.get(slot).state {
             self.answer_held_on_socket(before);
             self.detach(before);
@@ -42,7 +42,7 @@ impl Server {
 
     /// Separates a client from its WebSocket or its held request, which is answered if its connection is still
     /// there to answer: what is delivered from now on waits for the client to come back.
-    pub(super) fn detach(&mut self, client: ClientId) {
+    pub(crate) fn detach(&mut self, client: ClientId) {
         self.answer_parked(client, None);
         self.forget_held(client);
         let Some(client_state) = self.clients.get_mut(client) else {
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Holds a client's request until there is something to answer it with, which may be there already.
-    pub(super) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
+    pub(crate) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
         let id = self.connections.id(slot);
         if let Some(mailbox) = self.clients.mailbox(client) {
             mailbox.parked = Some(id);
@@ -76,28 +76,28 @@ impl Server {
                 self.clients.note_mail(client);
             }
             let parked = Box::new(Parked { client, form });
-            self.connections.set_state(slot, State::Parked(parked), self.clock.now());
+            self.connections.set_state(slot, State::Parked(parked), self.now);
         }
         self.update_detached(client);
     }
 
     /// Takes the request that is held for a client: its slot, and the form in which the answer is due. The
     /// connection is ready for its next request.
-    pub(super) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
+    pub(crate) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
         let id = self.clients.mailbox(client)?.parked.take()?;
         self.update_detached(client);
         let slot = self.connections.find(id)?;
         if !matches!(self.connections.get(slot).state, State::Parked(_)) {
             return None;
         }
-        match self.connections.set_state(slot, State::Http, self.clock.now()) {
+        match self.connections.set_state(slot, State::Http, self.now) {
             State::Parked(parked) => Some((slot, parked.form)),
             _ => None,
         }
     }
 
     /// Checks in debug builds that each end of each relation has its counterpart.
-    pub(super) fn debug_check_links(&self) {
+    pub(crate) fn debug_check_links(&self) {
         if !cfg!(debug_assertions) {
             return;
         }

@@ -7,13 +7,13 @@ use slab::Slab;
 use super::connections::{ConnectionId, Connections};
 use super::mailbox::Mailbox;
 use super::sessions::Rank;
-use super::timers::Timers;
 use crate::event::{Deliver, Event};
 use crate::http::peer::Peer;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::protocols::bayeux::Bayeux;
 use crate::protocols::{Dialect, Outgoing, Protocol};
+use crate::timer_wheel::Timers;
 use crate::websocket;
 
 /// Where a client is reached.
@@ -244,8 +244,6 @@ impl Deliver for Outbox<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-
     use super::*;
     use crate::memory::Memory;
     use crate::protocols::phoenix::{Phoenix, Version};
@@ -253,17 +251,13 @@ mod tests {
     #[test]
     fn a_status_that_is_late_does_not_come_behind_a_newer_one() {
         let memory = Memory::new(0);
-        let poll = mio::Poll::new().unwrap();
         let mut connections = Connections::new(usize::MAX, memory, 0);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, address) = listener.accept().unwrap();
-        let stream = mio::net::TcpStream::from_std(stream);
-        connections.insert(stream, address.ip(), poll.registry(), 0).unwrap();
+        let address = [127, 0, 0, 1].into();
+        connections.insert(address, 0);
         let mut clients = Clients::new(0);
         let protocol = Protocol::Phoenix(Phoenix::new(Version::V1, 1000));
         let link = Link::Socket(connections.id(0));
-        let client = clients.insert(link, protocol, Peer::of(address.ip()), 0);
+        let client = clients.insert(link, protocol, Peer::of(address), 0);
 
         connections.get_mut(0).is_blocked = true;
         clients.send_shared(client, &mut connections, "older".into(), true);
@@ -272,6 +266,5 @@ mod tests {
         clients.send_shared(client, &mut connections, "newer".into(), true);
         assert!(connections.get(0).outbound.ends_with(b"newer"));
         assert_eq!(clients.get(client).unwrap().late_status, None);
-        drop(peer);
     }
 }

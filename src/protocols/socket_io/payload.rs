@@ -1,7 +1,7 @@
 //! The packets of an Engine.IO post on their way through, over several turns if they are many.
 
-use super::Server;
-use super::engine_io::{BAD_REQUEST, error};
+use super::transport::{BAD_REQUEST, error};
+use crate::endpoint::Endpoint;
 use crate::http::response::Response;
 use crate::models::id::ClientId;
 use crate::protocols::socket_io::CLOSE;
@@ -25,10 +25,10 @@ impl PendingPayload {
     }
 }
 
-impl Server {
+impl Endpoint {
     /// Carries out one packet of a payload. Once the session has ended by it there is an answer: an error, unless
     /// the client has closed the session itself.
-    pub(super) fn post_packet(
+    pub(crate) fn post_packet(
         &mut self,
         client: ClientId,
         packet: &str,
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// Goes on with the payload that a connection has begun. Returns what is left of it.
-    pub(super) fn continue_payload(
+    pub(crate) fn continue_payload(
         &mut self,
         slot: u32,
         mut pending: PendingPayload,

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::Server;
+use super::Endpoint;
 use super::connections::ConnectionId;
+use crate::models::Millis;
 
 /// Responses of some 100 KiB that are made and written in one turn.
 const COSTLY_RESPONSES: usize = 4;
@@ -25,7 +26,7 @@ impl CostlyResponses {
     }
 }
 
-impl Server {
+impl Endpoint {
     /// Whether the request of a connection, which asks for a costly response, has to wait for its turn. Each has to
     /// when it is read, also if nobody else waits: to make the response at once would hold up the reading of the
     /// others, and those who are read later could get ahead of them.
@@ -49,7 +50,8 @@ impl Server {
     }
 
     /// Answers the connections that have waited longest, as many as a turn may.
-    pub(super) fn answer_waiting(&mut self) {
+    pub fn answer_waiting(&mut self, now: Millis) {
+        self.now = now;
         for _ in 0..COSTLY_RESPONSES {
             let Some(id) = self.costly.waiting.front() else {
                 break;
@@ -57,14 +59,13 @@ impl Server {
             if let Some(slot) = self.connections.find(*id)
                 && std::mem::take(&mut self.connections.get_mut(slot).awaits_costly)
             {
-                // As if it was taken from the list of those to be read again, in which it is not while it is paused.
                 // Its request waits no longer: `/metrics` does not show it as backlog.
-                let connection = self.connections.get_mut(slot);
-                connection.is_unread = false;
-                connection.share.set(0);
+                self.connections.get_mut(slot).share.set(0);
                 self.costly.is_open = true;
-                self.resume(slot);
+                self.take_in(slot, &mut []);
                 self.costly.is_open = false;
+                // It was paused, and there may be more to read.
+                self.connections.read_again(slot);
             }
             self.costly.waiting.pop_front();
         }

@@ -1,10 +1,10 @@
 //! What an HTTP request gets.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use log::debug;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Link;
 use super::connection::State;
 use crate::http::page;
@@ -19,7 +19,7 @@ use crate::protocols::Protocol;
 use crate::protocols::phoenix::{Phoenix, Version};
 use crate::websocket::FrameReader;
 
-impl Server {
+impl Endpoint {
     /// Reads one request and answers it; says how many bytes it took.
     pub(super) fn request(&mut self, slot: u32, input: &[u8]) -> usize {
         let reader = self.connections.get_mut(slot).reader.take();
@@ -80,14 +80,14 @@ impl Server {
         if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo) {
             return route;
         }
-        if self.stop_at.is_some() {
+        if self.is_stopping {
             return Route::Refused(Response::error(Status::UNAVAILABLE, "the server is stopping"));
         }
         self.origins.check(request).map_or_else(Route::Refused, |()| route)
     }
 
     /// A request did not come whole in time.
-    pub(super) fn request_timeout(&mut self, slot: u32) {
+    pub(crate) fn request_timeout(&mut self, slot: u32) {
         let is_head = Request::begins_as_head(self.connections.get_mut(slot).inbound.waiting());
         self.refuse_request(slot, Status::TIMEOUT, is_head);
     }
@@ -109,9 +109,10 @@ impl Server {
     }
 
     fn health(&self) -> Response {
-        match self.stop_at {
-            None => Response::json(Status::OK, br#"{"status":"ok"}"#.to_vec()),
-            Some(_) => Response::json(Status::UNAVAILABLE, br#"{"status":"draining"}"#.to_vec()),
+        if self.is_stopping {
+            Response::json(Status::UNAVAILABLE, br#"{"status":"draining"}"#.to_vec())
+        } else {
+            Response::json(Status::OK, br#"{"status":"ok"}"#.to_vec())
         }
     }
 
@@ -127,7 +128,7 @@ impl Server {
     }
 
     /// Answers a handshake that is in order: frames follow.
-    pub(super) fn accept_upgrade(
+    pub(crate) fn accept_upgrade(
         &mut self,
         slot: u32,
         request: &Request<'_>,
@@ -141,13 +142,13 @@ impl Server {
     }
 
     /// The address from which a request comes.
-    pub(super) fn client_address(&self, slot: u32, request: &Request<'_>) -> IpAddr {
+    pub(crate) fn client_address(&self, slot: u32, request: &Request<'_>) -> IpAddr {
         self.trusted_proxies.client(self.connections.get(slot).address, request)
     }
 
     /// A connection has become the WebSocket of a new client.
-    pub(super) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
-        let now = self.clock.now();
+    pub(crate) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
+        let now = self.now;
         let link = Link::Socket(self.connections.id(slot));
         let peer = Peer::of(self.connections.get(slot).address);
         let client = self.clients.insert(link, protocol, peer, now);
@@ -161,26 +162,26 @@ impl Server {
     }
 
     /// Whether a connection stays open behind a response: not while the server stops, whatever its client wants.
-    pub(super) fn may_stay_open(&self, keep_alive: bool) -> bool {
-        keep_alive && self.stop_at.is_none()
+    pub(crate) fn may_stay_open(&self, keep_alive: bool) -> bool {
+        keep_alive && !self.is_stopping
     }
 
     /// Answers a request; the wait for the next one begins.
-    pub(super) fn write_response(&mut self, slot: u32, response: &Response, is_head: bool, keep_alive: bool) {
+    pub(crate) fn write_response(&mut self, slot: u32, response: &Response, is_head: bool, keep_alive: bool) {
         let Status(code, phrase) = response.status();
         self.metrics.responses.add(code);
         if code >= 400 {
             debug!("connection {slot} is answered with {code} {phrase}");
         }
         let before = self.connections.outbound(slot).len();
-        response.write(self.connections.outbound(slot), is_head, keep_alive);
+        response.write(self.connections.outbound(slot), is_head, keep_alive, self.now);
         let connection = self.connections.get_mut(slot);
         connection.last_response = connection.outbound.len() - before;
         if keep_alive {
-            self.connections.get_mut(slot).since = self.clock.now();
+            self.connections.get_mut(slot).since = self.now;
         } else {
             let why = if code < 400 { "answered" } else { phrase };
-            self.connections.linger(slot, why, self.clock.now());
+            self.connections.linger(slot, why, self.now);
         }
     }
 

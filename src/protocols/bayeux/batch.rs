@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
-use super::connection::{AnswerForm, Pending, State};
+use crate::endpoint::Endpoint;
+use crate::endpoint::connection::{AnswerForm, Pending, State};
 use crate::http::peer::Peer;
 use crate::models::Millis;
 use crate::models::id::ClientId;
@@ -78,9 +78,9 @@ impl Batch {
     }
 }
 
-impl Server {
+impl Endpoint {
     /// Carries out a batch, or the part of it for which the connection has work left in this turn.
-    pub(super) fn begin_batch(
+    pub(crate) fn begin_batch(
         &mut self,
         slot: u32,
         mut batch: Batch,
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Goes on with the batch that a connection has begun. Returns what is left of it.
-    pub(super) fn continue_batch(&mut self, slot: u32, mut pending: PendingBatch) -> Option<PendingBatch> {
+    pub(crate) fn continue_batch(&mut self, slot: u32, mut pending: PendingBatch) -> Option<PendingBatch> {
         while self.work > 0 {
             let Some(range) = pending.rest.next() else {
                 self.finish_batch(slot, pending.batch);

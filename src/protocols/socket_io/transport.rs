@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::Server;
-use super::clients::Link;
-use super::connection::{AnswerForm, BodyForm, Pending, State};
 use super::payload::{PendingPayload, posted};
+use crate::endpoint::Endpoint;
+use crate::endpoint::clients::Link;
+use crate::endpoint::connection::{AnswerForm, BodyForm, Pending, State};
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -29,9 +29,9 @@ const BAD_HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"
 pub(super) const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
 const UNSUPPORTED_VERSION: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
 
-impl Server {
+impl Endpoint {
     /// Answers a request under `/socket.io/`; `None` if it is held or has become a WebSocket.
-    pub(super) fn socket_io(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
+    pub(crate) fn socket_io(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
         let origin = request.header("origin");
         if request.method == "OPTIONS" {
             return Some(Response::preflight("GET, POST, OPTIONS", "Content-Type").with_cors(origin));
@@ -56,7 +56,7 @@ impl Server {
             return self.open_session(slot, request, is_websocket, &body_form);
         };
         let client = self.session(sid).ok_or(SESSION_UNKNOWN)?;
-        self.clients.heard(client, self.clock.now());
+        self.clients.heard(client, self.now);
         self.touch_detached(client);
         // A client that has a WebSocket has left the other transports behind.
         if self.clients.mailbox(client).is_none() {
@@ -81,7 +81,7 @@ impl Server {
             return Err(BAD_HANDSHAKE_METHOD);
         }
         let revision = Revision::from_query(request.query("EIO")).ok_or(UNSUPPORTED_VERSION)?;
-        let now = self.clock.now();
+        let now = self.now;
         let max_payload = self.max_message_size;
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let secret = high ^ low;
@@ -218,12 +218,12 @@ impl Server {
         }
         self.accept_upgrade(slot, request, &accept, None);
         let state = State::Probe(client, FrameReader::default());
-        self.connections.set_state(slot, state, self.clock.now());
+        self.connections.set_state(slot, state, self.now);
         Ok(None)
     }
 
     /// What comes over a WebSocket that is being tried: a ping, and then the word to change over.
-    pub(super) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
+    pub(crate) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
         let id = self.connections.id(slot);
         let Some(mailbox) = self.clients.mailbox(client) else {
             return self.fail(slot, CloseCode::Away, "session is gone");
@@ -247,7 +247,7 @@ impl Server {
     }
 
     /// A WebSocket that was tried is at its end, and the client polls on.
-    pub(super) fn probe_failed(&mut self, slot: u32, client: ClientId) {
+    pub(crate) fn probe_failed(&mut self, slot: u32, client: ClientId) {
         let id = self.connections.id(slot);
         if let Some(mailbox) = self.clients.mailbox(client) {
             mailbox.probe.take_if(|probe| *probe == id);

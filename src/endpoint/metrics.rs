@@ -1,17 +1,16 @@
 //! What the server tells of itself: `/metrics` for Prometheus, and the figures for those who watch them.
 
-use super::Server;
+use super::Endpoint;
 use super::census::Census;
 use super::clients::Outbox;
 use crate::http::response::Response;
 use crate::metrics::exposition::{self, Exposition};
-use crate::process::{Process, Usage};
 use crate::stats::{ConnectionCounts, Stats};
 
-impl Server {
+impl Endpoint {
     /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
     /// are counted for it, which a crowd that asks must not make the loop's main work.
-    pub(super) fn metrics(&mut self, is_head: bool) -> Response {
+    pub(crate) fn metrics(&mut self, is_head: bool) -> Response {
         if is_head {
             return Response::new(exposition::CONTENT_TYPE, &b""[..]).without_length();
         }
@@ -143,19 +142,19 @@ impl Server {
 
     /// The metrics that every program has, by the names that they go by.
     fn write_process(&self, text: &mut Exposition) {
-        let started = self.clock.started() as f64 / 1000.0;
+        let started = self.started as f64 / 1000.0;
         text.gauge("process_start_time_seconds", "Unix time of the start.", started);
-        if let Some(usage) = usage() {
+        if let Some(usage) = (self.usage)() {
             text.gauge("process_resident_memory_bytes", "Resident memory.", usage.resident);
             text.counter("process_cpu_seconds_total", "CPU time.", usage.cpu.as_secs_f64());
         }
     }
 
     /// Tells the figures to those who watch them.
-    pub(super) fn publish_stats(&mut self) {
+    pub(crate) fn publish_stats(&mut self) {
         let stats = self.stats();
-        let Server { connections, clients, app, clock, .. } = self;
-        app.publish_stats(&stats, clock.now(), &mut Outbox { connections, clients });
+        let Endpoint { connections, clients, app, now, .. } = self;
+        app.publish_stats(&stats, *now, &mut Outbox { connections, clients });
     }
 
     fn stats(&self) -> Stats {
@@ -163,7 +162,7 @@ impl Server {
         let of = |protocol| connections.iter().filter(|((of, _), _)| *of == protocol).map(|(_, n)| n).sum();
         let models = self.app.models();
         Stats {
-            uptime_ms: self.clock.uptime().as_millis() as u64,
+            uptime_ms: self.now.saturating_sub(self.started),
             status: models.status(),
             oldest_wait_ms: self.oldest_wait(),
             messages: models.chats.messages(),
@@ -176,18 +175,13 @@ impl Server {
             },
             busy_us: self.metrics.turns.busy.as_micros() as u64,
             backlog_bytes: self.memory.waiting(),
-            memory_bytes: usage().map(|usage| usage.resident),
+            memory_bytes: (self.usage)().map(|usage| usage.resident),
         }
     }
 
     /// Milliseconds for which the first in the queue has waited.
     fn oldest_wait(&self) -> u64 {
         let since = self.app.models().students.oldest_wait();
-        since.map_or(0, |since| self.clock.now().saturating_sub(since))
+        since.map_or(0, |since| self.now.saturating_sub(since))
     }
-}
-
-/// What this process uses, where to look costs little: the loop stands still meanwhile.
-fn usage() -> Option<Usage> {
-    if Process::CHEAP { Process::new(std::process::id()).usage() } else { None }
 }

@@ -3,12 +3,12 @@
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
+use super::Endpoint;
 use crate::models::id::ClientId;
 
-impl Server {
+impl Endpoint {
     /// Answers the polls of the clients that have mail. One that lets too much of it gather is cut off.
-    pub(super) fn deliver_mail(&mut self) {
+    pub(crate) fn deliver_mail(&mut self) {
         while let Some(client) = self.clients.next_mail() {
             let Some(mailbox) = self.clients.mailbox(client) else {
                 continue;
@@ -25,7 +25,7 @@ impl Server {
 
     /// Forgets a client. A request or a connect that is held is answered first, with all that waits. `code` is the
     /// reason, as the close code of a WebSocket.
-    pub(super) fn dismiss(&mut self, client: ClientId, code: CloseCode) {
+    pub(crate) fn dismiss(&mut self, client: ClientId, code: CloseCode) {
         self.answer_held_on_socket(client);
         if let Some(farewell) = self.clients.get(client).and_then(|client| client.protocol.farewell(code))
             && let Some(mailbox) = self.clients.mailbox(client)
@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// Answers the request that a client has waiting, if it has one, with a single packet or none.
-    pub(super) fn answer_parked(&mut self, client: ClientId, packet: Option<&'static str>) {
+    pub(crate) fn answer_parked(&mut self, client: ClientId, packet: Option<&'static str>) {
         if self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_some()) {
             let body = self.payload(client, packet).unwrap_or_default();
             self.answer(client, body);
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Answers the request that a client has waiting, if it has one.
-    pub(super) fn answer(&mut self, client: ClientId, body: String) {
+    pub(crate) fn answer(&mut self, client: ClientId, body: String) {
         let Some((slot, form)) = self.take_parked(client) else {
             return;
         };
@@ -59,12 +59,12 @@ impl Server {
     }
 
     /// A body with a single packet or none; `None` if the client is gone.
-    pub(super) fn payload(&mut self, client: ClientId, packet: Option<&str>) -> Option<String> {
+    pub(crate) fn payload(&mut self, client: ClientId, packet: Option<&str>) -> Option<String> {
         self.clients.get_mut(client).map(|client| client.protocol.payload(packet.into_iter()))
     }
 
     /// Takes all that waits for a client as one body; `None` if nothing does.
-    pub(super) fn take_payload(&mut self, client: ClientId) -> Option<String> {
+    pub(crate) fn take_payload(&mut self, client: ClientId) -> Option<String> {
         let messages = self.clients.mailbox(client)?.take();
         if messages.is_empty() {
             return None;

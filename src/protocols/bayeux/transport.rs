@@ -1,11 +1,11 @@
 //! Bayeux's transports: batches of messages over HTTP and WebSocket, and the clients that go from one to
 //! the other.
 
-use super::Server;
 use super::batch::{Batch, Hold};
-use super::clients::Link;
-use super::connection::{AnswerForm, BodyForm, State};
-use super::connections::ConnectionId;
+use crate::endpoint::Endpoint;
+use crate::endpoint::clients::Link;
+use crate::endpoint::connection::{AnswerForm, BodyForm, State};
+use crate::endpoint::connections::ConnectionId;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
@@ -23,9 +23,9 @@ const DEFAULT_CALLBACK: &str = "jsonpcallback";
 const METHODS: &str = "POST, GET";
 const HEADERS: &str = "Accept, Authorization, Content-Type, Pragma, X-Requested-With";
 
-impl Server {
+impl Endpoint {
     /// Answers a request under `/faye`; `None` if it is held or has become a WebSocket.
-    pub(super) fn bayeux(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
+    pub(crate) fn bayeux(&mut self, slot: u32, request: &Request<'_>) -> Option<Response> {
         let origin = request.header("origin");
         if request.method == "OPTIONS" {
             return Some(Response::preflight(METHODS, HEADERS).with_cors(origin));
@@ -70,12 +70,12 @@ impl Server {
         };
         self.accept_upgrade(slot, request, &accept, None);
         let state = State::Bayeux(None, FrameReader::default());
-        self.connections.set_state(slot, state, self.clock.now());
+        self.connections.set_state(slot, state, self.now);
         None
     }
 
     /// A batch over a WebSocket. What does not parse is passed over, as by Faye.
-    pub(super) fn bayeux_frame(&mut self, slot: u32, text: &str) {
+    pub(crate) fn bayeux_frame(&mut self, slot: u32, text: &str) {
         let messages = match Message::parse_batch(text) {
             Ok(messages) => messages,
             Err(error @ BatchError::Malformed) => return self.bad_input(error.reason()),
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// Carries out one message of a batch.
-    pub(super) fn bayeux_message(&mut self, slot: u32, message: Message<'_>, batch: &mut Batch) {
+    pub(crate) fn bayeux_message(&mut self, slot: u32, message: Message<'_>, batch: &mut Batch) {
         match message.channel() {
             "/meta/handshake" => self.handshake(&message, batch),
             "/meta/connect" => self.connect(batch.socket(slot), &message, batch),
@@ -96,7 +96,7 @@ impl Server {
 
     /// A client counts as connected from the batch on that has its first valid connect, in whatever order: clients
     /// send what was queued along with it.
-    pub(super) fn note_connects(&mut self, messages: &[Message<'_>]) {
+    pub(crate) fn note_connects(&mut self, messages: &[Message<'_>]) {
         let connects = messages.iter().filter(|message| message.channel() == "/meta/connect");
         for message in connects {
             if let Some(client) = self.bayeux_client(message)
@@ -131,7 +131,7 @@ impl Server {
         let Some(client) = client else {
             return;
         };
-        let now = self.clock.now();
+        let now = self.now;
         self.clients.heard(client, now);
         self.touch_detached(client);
         let reply = bayeux::connected(message);
@@ -206,7 +206,7 @@ impl Server {
     }
 
     /// Keeps a batch's replies until its connect is answered.
-    pub(super) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
+    pub(crate) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
         if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.hold(replies, reply, deadline, self.memory.share());
@@ -215,7 +215,7 @@ impl Server {
     }
 
     /// Drops a held connect without an answer: nothing is left to answer over.
-    pub(super) fn forget_held(&mut self, client: ClientId) {
+    pub(crate) fn forget_held(&mut self, client: ClientId) {
         if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.let_go();
         }
@@ -228,7 +228,7 @@ impl Server {
     }
 
     /// Answers the connect that is held for a client on its WebSocket, if one is.
-    pub(super) fn answer_held_on_socket(&mut self, client: ClientId) {
+    pub(crate) fn answer_held_on_socket(&mut self, client: ClientId) {
         let Some(state) = self.clients.get(client) else {
             return;
         };
@@ -238,7 +238,7 @@ impl Server {
     }
 
     /// Sends what a client's protocol has held until now.
-    pub(super) fn answer_held(&mut self, client: ClientId) {
+    pub(crate) fn answer_held(&mut self, client: ClientId) {
         let Some(body) = self.payload(client, None) else {
             return;
         };

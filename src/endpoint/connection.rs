@@ -1,20 +1,16 @@
-//! One socket: what it is in the middle of, and what waits to be written to it.
+//! One connection: what it is in the middle of, and what waits to be written to it.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use core::net::IpAddr;
 
-use mio::net::TcpStream;
-
-use super::batch::PendingBatch;
 use super::input::InputBuffer;
-use super::payload::PendingPayload;
 use crate::http::reader::RequestReader;
 use crate::http::response::{Response, Status};
 use crate::memory::Share;
-use crate::metrics::Traffic;
 use crate::models::Millis;
 use crate::models::id::ClientId;
+use crate::protocols::bayeux::batch::PendingBatch;
 use crate::protocols::socket_io::engine;
+use crate::protocols::socket_io::payload::PendingPayload;
 use crate::websocket::FrameReader;
 
 /// Output at which a connection's own input is left unread until some of it is gone: so many pipelined
@@ -111,10 +107,9 @@ impl BodyForm {
     }
 }
 
-/// One socket of the loop.
+/// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    pub stream: TcpStream,
     /// The peer's address; of a WebSocket behind a trusted proxy, the address of the proxy's client.
     pub address: IpAddr,
     /// Tells this connection from the earlier ones that had the same slot.
@@ -160,23 +155,10 @@ pub struct Connection {
     pub is_closed: bool,
 }
 
-/// What became of a flush.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Flush {
-    Done,
-    /// The kernel has taken what it did not take before.
-    CaughtUp,
-    /// The kernel takes no more for now.
-    Blocked,
-    /// The connection can be dropped: all is said, or the peer is gone.
-    Over,
-}
-
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(stream: TcpStream, address: IpAddr, generation: u32, share: Share, now: Millis) -> Connection {
+    pub fn new(address: IpAddr, generation: u32, share: Share, now: Millis) -> Connection {
         Connection {
-            stream,
             address,
             generation,
             state: State::Http,
@@ -199,57 +181,6 @@ impl Connection {
             ending: None,
             is_closed: false,
         }
-    }
-
-    /// One read, into the loop's buffer. `Ok(None)` if nothing has come.
-    pub fn read(&mut self, buffer: &mut [u8], traffic: &mut Traffic) -> io::Result<Option<usize>> {
-        loop {
-            match self.stream.read(buffer) {
-                Ok(length) => {
-                    traffic.reads += 1;
-                    traffic.bytes_in += length as u64;
-                    return Ok(Some(length));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Writes what waits, as far as the kernel takes it.
-    pub fn flush(&mut self, traffic: &mut Traffic) -> Flush {
-        let mut written = 0;
-        self.is_blocked = false;
-        while written < self.outbound.len() {
-            match self.stream.write(&self.outbound[written..]) {
-                Ok(length) => {
-                    traffic.writes += 1;
-                    traffic.bytes_out += length as u64;
-                    written += length;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(_) => return Flush::Over,
-            }
-        }
-        self.was_blocked = self.is_blocked;
-        if self.is_blocked {
-            self.outbound.drain(..written);
-            return Flush::Blocked;
-        }
-        self.outbound.clear();
-        self.flushed()
-    }
-
-    fn flushed(&mut self) -> Flush {
-        if !matches!(self.state, State::Lingering) {
-            return Flush::Done;
-        }
-        if self.is_eof || self.stream.shutdown(Shutdown::Write).is_err() { Flush::Over } else { Flush::Done }
     }
 
     /// Counts the memory that the connection holds now.

@@ -1,26 +1,23 @@
 //! What is done by the clock, and by the silence of a peer.
 
-use std::time::Duration;
-
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::{Link, Outbox};
 use super::connection::State;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 use crate::protocols::{Outgoing, Protocol, Wake};
 
-/// Timers of each kind that are dealt with before the time is looked at, and how long that goes on in one turn. The rest
-/// waits for the next.
+/// Timers of each kind that are dealt with at once.
 const EXPIRIES: usize = 16;
-const EXPIRIES_BUDGET: Duration = Duration::from_millis(1);
 
-impl Server {
-    /// Does what is due by now, and ends the waits for peers of whom nothing has come in time.
-    pub(super) fn run_timers(&mut self) {
-        self.expire();
-        let now = self.clock.now();
+impl Endpoint {
+    /// Does a part of what is due by now, and ends some of the waits for peers of whom nothing has come by `read_until`,
+    /// the time up to which all that came has been read. Returns whether more of that is left to do.
+    pub fn tick(&mut self, now: Millis, read_until: Millis) -> bool {
+        (self.now, self.read_until) = (now, read_until);
+        let is_left = [self.continue_leaving(), self.expire(), self.limit_detached()].contains(&true);
         if self.app.next_wakeup().is_some_and(|due| due <= now) {
             let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
             self.app.wake(now, &mut outbox);
@@ -28,29 +25,30 @@ impl Server {
         if self.app.stats_due().is_some_and(|due| due <= now) {
             self.publish_stats();
         }
-        if self.accept_retry.is_some_and(|due| due <= now) {
-            self.accept_retry = None;
-            self.crowded = (0..self.listeners.len()).collect();
-        }
+        is_left
     }
 
-    /// Ends the waits that are over, as far as there is time.
-    fn expire(&mut self) {
-        let heard = self.heard.until();
-        let is_due = |next: Option<Millis>| next.is_some_and(|due| due <= heard);
-        let began = self.clock.uptime();
-        while is_due(self.connections.next_deadline()) || is_due(self.clients.next_wakeup()) {
-            for slot in self.connections.expire(heard, EXPIRIES) {
-                self.time_out(slot);
-            }
-            for client in self.clients.expire(heard, EXPIRIES) {
-                self.wake(client);
-            }
-            self.clock.tick();
-            if self.clock.uptime() - began > EXPIRIES_BUDGET {
-                break;
-            }
+    /// When [`Endpoint::tick`] is to be called, unless [`Endpoint::has_work`] says that it is now.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let due = [
+            self.connections.next_deadline(),
+            self.clients.next_wakeup(),
+            self.app.next_wakeup(),
+            self.app.stats_due(),
+        ];
+        due.into_iter().flatten().min()
+    }
+
+    /// Ends some of the waits that are over. Returns whether more may be.
+    fn expire(&mut self) -> bool {
+        for slot in self.connections.expire(self.read_until, EXPIRIES) {
+            self.time_out(slot);
         }
+        for client in self.clients.expire(self.read_until, EXPIRIES) {
+            self.wake(client);
+        }
+        let next = [self.connections.next_deadline(), self.clients.next_wakeup()];
+        next.into_iter().flatten().any(|due| due <= self.read_until)
     }
 
     fn time_out(&mut self, slot: u32) {
@@ -65,7 +63,7 @@ impl Server {
 
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
-        let now = self.heard.until();
+        let now = self.read_until;
         let Some(client) = self.clients.get(id) else {
             return;
         };

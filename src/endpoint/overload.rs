@@ -3,21 +3,20 @@
 //! who use most of the kind that is more in total go first, so that a flood of one kind ends nobody for the other.
 //! Everybody else goes on.
 
-use std::time::Duration;
-
 use log::warn;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Link;
 use super::connections::ConnectionId;
+use crate::models::Millis;
 use crate::models::id::ClientId;
 
 /// Whoever uses less than this is not worth cutting off.
 const WORTH_CUTTING: usize = 1024;
 
-/// How long cutting off goes on in one turn. If that frees too little, the next turn goes on.
-const CUTTING_BUDGET: Duration = Duration::from_millis(4);
+/// Steps after which the time is looked at.
+const CUT_AT_ONCE: usize = 64;
 
 /// Who uses memory.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,48 +29,46 @@ enum Holder {
 /// Who uses how many bytes.
 type Uses = Vec<(usize, Holder)>;
 
-impl Server {
-    /// Cuts off those who use most memory if it is too much together.
-    pub(super) fn limit_memory(&mut self) {
+impl Endpoint {
+    /// Whether more memory is used than may be.
+    pub fn uses_too_much(&self) -> bool {
+        self.memory.excess() > 0
+    }
+
+    /// Cuts off some of those who use most memory if it is too much together. Returns whether it still is, and somebody
+    /// was cut off.
+    pub fn limit_memory(&mut self, now: Millis) -> bool {
+        self.now = now;
         let excess = self.memory.excess();
         if excess == 0 {
-            return;
+            return false;
         }
-        if self.may_warn() {
+        if self.warnings.may_warn(now) {
             warn!(
                 "{} bytes wait and {} are users and subscriptions, more than --max-memory: who has most is cut off",
                 self.memory.waiting(),
                 self.memory.session_state()
             );
         }
-        let enough = self.memory.total() - excess;
-        let began = self.clock.uptime();
-        if self.has_to_cut(enough, began) {
-            self.cut(enough, began);
-        }
-        self.flush();
+        self.cut(self.memory.total() - excess) && self.memory.excess() > 0
     }
 
-    /// Whether somebody has to be cut off so that at most `enough` bytes are used, and there is time for it in a turn
-    /// that began to do so at `began`. Users of clients that have left already go off line before.
-    fn has_to_cut(&mut self, enough: usize, began: Duration) -> bool {
-        loop {
-            self.clock.tick();
-            if self.memory.total() <= enough || self.clock.uptime() - began > CUTTING_BUDGET {
-                return false;
-            }
-            let Some(client) = self.app.next_leaving() else {
-                return true;
-            };
-            self.users_gone(client);
-        }
-    }
-
-    fn cut(&mut self, enough: usize, began: Duration) {
-        for (_, holder) in in_order(self.waiting(), self.session_states()) {
-            if !self.has_to_cut(enough, began) {
+    /// Cuts off some clients, as long as more than `enough` bytes are used. Before each of them, the users of clients
+    /// that have left go off line. Returns whether there was anything to do.
+    fn cut(&mut self, enough: usize) -> bool {
+        let mut holders = None;
+        for done in 0..CUT_AT_ONCE {
+            if self.memory.total() <= enough {
                 break;
             }
+            if let Some(client) = self.app.next_leaving() {
+                self.users_gone(client);
+                continue;
+            }
+            let holders = holders.get_or_insert_with(|| in_order(self.waiting(), self.session_states()));
+            let Some((_, holder)) = holders.next() else {
+                return done > 0;
+            };
             self.metrics.overloads += 1;
             match holder {
                 Holder::Connection(id) => {
@@ -82,6 +79,7 @@ impl Server {
                 Holder::Session(client, reason) => self.close_client(client, CloseCode::Policy, reason),
             }
         }
+        true
     }
 
     /// For whom how much waits.

@@ -1,7 +1,7 @@
 //! Who is connected how, counted when somebody asks: what can be counted then is not kept up to date with
 //! every message.
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Link;
 use super::connection::State;
 use crate::metrics::Tally;
@@ -36,9 +36,9 @@ pub struct Census {
     pub clients: Tally<Kind>,
 }
 
-impl Server {
+impl Endpoint {
     /// Counts all connections and clients.
-    pub(super) fn census(&self) -> Census {
+    pub(crate) fn census(&self) -> Census {
         let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
         for (_, connection) in self.connections.iter() {
             connections.add(self.kind(&connection.state));

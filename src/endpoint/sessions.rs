@@ -5,12 +5,11 @@
 //! flood of handshakes ends its own sessions before those of others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Link;
 use super::mailbox::Mailbox;
 use crate::http::peer::Peer;
@@ -24,9 +23,6 @@ pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
 /// The share of all detached sessions that one peer may have, as a divisor, and what it may have at least.
 const PEER_SHARE: usize = 4;
 const PEER_MINIMUM: usize = 16;
-
-/// How long sessions are ended in one turn because they are too many.
-const EVICTION_BUDGET: Duration = Duration::from_millis(1);
 
 /// The place of a session among the detached ones. Of those with a user, and of those without, the one comes first
 /// of which nothing was heard for longest.
@@ -153,11 +149,11 @@ fn to_end(without: Option<&Rank>, with: Option<&Rank>, count: usize, limit: usiz
     without_first.or(with).or(without).copied()
 }
 
-impl Server {
+impl Endpoint {
     /// Opens the session of a client that brings no connection of its own. Sessions that are too many by that are
     /// ended.
-    pub(super) fn open_detached(&mut self, protocol: Protocol, peer: Peer) -> ClientId {
-        let now = self.clock.now();
+    pub(crate) fn open_detached(&mut self, protocol: Protocol, peer: Peer) -> ClientId {
+        let now = self.now;
         while let Some((client, limit)) = self.detached.in_the_way_of(peer) {
             self.evict(client, limit);
         }
@@ -167,21 +163,18 @@ impl Server {
         client
     }
 
-    /// Ends the sessions that are too many because those of many clients were detached, as far as there is time.
-    pub(super) fn limit_detached(&mut self) {
-        let began = self.clock.uptime();
-        while let Some((client, limit)) = self.detached.first_beyond(self.detached.limit) {
+    /// Ends a session if there are too many because those of many clients were detached. Returns whether more are too
+    /// many.
+    pub(super) fn limit_detached(&mut self) -> bool {
+        if let Some((client, limit)) = self.detached.first_beyond(self.detached.limit) {
             self.evict(client, limit);
-            self.clock.tick();
-            if self.clock.uptime() - began > EVICTION_BUDGET {
-                break;
-            }
         }
+        self.detached.has_excess()
     }
 
     /// Brings the detached sessions up to date with a client's link and users. To be called when one of them has
     /// changed.
-    pub(super) fn update_detached(&mut self, id: ClientId) {
+    pub(crate) fn update_detached(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else {
             return;
         };
@@ -201,7 +194,7 @@ impl Server {
     }
 
     /// Something has come from a client: if it is detached, it is the last of the detached ones now.
-    pub(super) fn touch_detached(&mut self, id: ClientId) {
+    pub(crate) fn touch_detached(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id)
             && let Some(rank) = client.detached.take()
         {
@@ -211,7 +204,7 @@ impl Server {
     }
 
     /// Forgets a client that is about to be removed.
-    pub(super) fn forget_detached(&mut self, id: ClientId) {
+    pub(crate) fn forget_detached(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id)
             && let Some(rank) = client.detached.take()
         {

@@ -1,21 +1,18 @@
 //! All sockets in one slab, with the lists that the loop works off: to be written, to be read again, to
 //! be freed.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
-use std::io;
-use std::net::IpAddr;
 
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::connection::{Connection, Flush, State};
+use super::connection::{Connection, State};
 use super::input::InputBuffer;
-use super::timers::Timers;
 use crate::memory::Memory;
 use crate::metrics::{Tally, Traffic};
 use crate::models::Millis;
 use crate::protocols::bayeux::LIFETIME;
+use crate::timer_wheel::Timers;
 
 /// How long a request may take, and with it an upgrade.
 const HEAD_TIMEOUT: Millis = 10_000;
@@ -36,16 +33,49 @@ pub struct ConnectionId {
     generation: u32,
 }
 
-impl From<ConnectionId> for Token {
-    fn from(id: ConnectionId) -> Token {
-        Token(id.slot as usize | (id.generation as usize) << 32)
+impl ConnectionId {
+    /// Index into a table of connections. Another connection may have it later.
+    pub fn slot(self) -> u32 {
+        self.slot
     }
 }
 
-impl From<Token> for ConnectionId {
-    fn from(token: Token) -> ConnectionId {
-        ConnectionId { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
+impl From<ConnectionId> for usize {
+    fn from(id: ConnectionId) -> usize {
+        id.slot as usize | (id.generation as usize) << 32
     }
+}
+
+impl From<usize> for ConnectionId {
+    fn from(number: usize) -> ConnectionId {
+        ConnectionId { slot: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
+// The number holds a slot and its generation, 32 bits each.
+const _: () = assert!(usize::BITS >= 64);
+
+/// How much of a connection's output was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// All of it.
+    Done,
+    /// So many bytes; the kernel takes no more for now.
+    Blocked(usize),
+}
+
+/// What became of a connection by a write.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    Done,
+    /// The kernel has taken what it did not take before.
+    CaughtUp,
+    /// The kernel takes no more for now.
+    Blocked,
+    /// All is said, and the write side is to be shut.
+    Shut,
+    /// All is said, and the peer has shut its side: the connection can be closed.
+    Over,
 }
 
 /// The sockets of the loop.
@@ -111,23 +141,13 @@ impl Connections {
         self.close_timeout = timeout;
     }
 
-    /// Takes a socket in and registers it, once for both directions: its interest never changes.
-    pub fn insert(
-        &mut self,
-        mut stream: TcpStream,
-        address: IpAddr,
-        registry: &Registry,
-        now: Millis,
-    ) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let entry = self.slab.vacant_entry();
-        let slot = entry.key() as u32;
+    /// Takes a connection in.
+    pub fn insert(&mut self, address: IpAddr, now: Millis) -> ConnectionId {
         self.generation = self.generation.wrapping_add(1);
-        let id = ConnectionId { slot, generation: self.generation };
-        registry.register(&mut stream, id.into(), Interest::READABLE | Interest::WRITABLE)?;
-        entry.insert(Connection::new(stream, address, self.generation, self.memory.share(), now));
+        let connection = Connection::new(address, self.generation, self.memory.share(), now);
+        let slot = self.slab.insert(connection) as u32;
         self.timers.set(slot, now + HEAD_TIMEOUT);
-        Ok(())
+        ConnectionId { slot, generation: self.generation }
     }
 
     /// The slot of a connection, valid for this turn; `None` if that connection is gone.
@@ -181,11 +201,6 @@ impl Connections {
         self.outbound(slot)
     }
 
-    /// Reads once from a connection. `Ok(None)` if nothing has come.
-    pub fn read(&mut self, slot: u32, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.slab[slot as usize].read(buffer, &mut self.traffic)
-    }
-
     /// The kernel may take more again.
     pub fn writable(&mut self, slot: u32) {
         if self.slab[slot as usize].is_blocked {
@@ -219,17 +234,23 @@ impl Connections {
         behind > self.max_backlog && !matches!(connection.state, State::Echo(_))
     }
 
-    /// Writes what waits for a connection.
-    pub fn flush(&mut self, slot: u32, now: Millis) -> Flush {
+    /// So much of what waits for a connection was written.
+    pub fn written(&mut self, slot: u32, write: Write, now: Millis) -> Written {
         let connection = &mut self.slab[slot as usize];
-        let before = connection.outbound.len();
         let was_paused = connection.is_paused();
         let was_blocked = connection.was_blocked;
-        let flush = connection.flush(&mut self.traffic);
+        let length = match write {
+            Write::Done => connection.outbound.len(),
+            Write::Blocked(length) => length,
+        };
+        self.traffic.bytes_out += length as u64;
         // A peer that takes something in is not timed out for being slow.
-        if connection.outbound.len() < before && !matches!(connection.state, State::Probe(..)) {
+        if length > 0 && !matches!(connection.state, State::Probe(..)) {
             connection.since = now;
         }
+        connection.is_blocked = write != Write::Done;
+        connection.was_blocked = connection.is_blocked;
+        connection.outbound.drain(..length);
         connection.last_response = connection.last_response.min(connection.outbound.len());
         if connection.outbound.is_empty() {
             let buffer = std::mem::take(&mut connection.outbound);
@@ -244,7 +265,14 @@ impl Connections {
         if was_blocked {
             self.restart_timer(slot);
         }
-        if was_blocked && flush == Flush::Done { Flush::CaughtUp } else { flush }
+        let connection = &self.slab[slot as usize];
+        match connection.state {
+            _ if connection.is_blocked => Written::Blocked,
+            State::Lingering if connection.is_eof => Written::Over,
+            State::Lingering => Written::Shut,
+            _ if was_blocked => Written::CaughtUp,
+            _ => Written::Done,
+        }
     }
 
     /// Notes that a connection is to be read without an edge: in the next turn, or once it is flushed.
@@ -391,10 +419,11 @@ impl Connections {
         self.closed.push(slot);
     }
 
-    /// Frees the slots of the connections that closed in this turn.
-    pub fn free_closed(&mut self) {
+    /// Frees the slots of the connections that closed in this turn, each of which is passed to `free`.
+    pub fn free_closed(&mut self, mut free: impl FnMut(ConnectionId)) {
         for slot in self.closed.drain(..) {
-            self.slab.remove(slot as usize);
+            let Connection { generation, .. } = self.slab.remove(slot as usize);
+            free(ConnectionId { slot, generation });
         }
     }
 }

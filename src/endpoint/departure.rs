@@ -1,30 +1,25 @@
 //! How connections and clients end, and what follows from it.
 
-use std::time::Duration;
-
 use log::debug;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::Outbox;
 use super::connection::State;
 use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::websocket;
 
-/// How long a turn takes users off line whose client has left in an earlier one.
-const LEAVING_BUDGET: Duration = Duration::from_millis(1);
-
-impl Server {
+impl Endpoint {
     /// Drops a connection, and with it its client.
-    pub(super) fn drop_connection(&mut self, slot: u32, why: &'static str) {
+    pub(crate) fn drop_connection(&mut self, slot: u32, why: &'static str) {
         self.hang_up(slot);
         self.connections.close(slot, why);
     }
 
     /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
     /// held request it was; one that only tried it polls on.
-    pub(super) fn hang_up(&mut self, slot: u32) {
-        match self.connections.set_state(slot, State::Lingering, self.clock.now()) {
+    pub(crate) fn hang_up(&mut self, slot: u32) {
+        match self.connections.set_state(slot, State::Lingering, self.now) {
             State::WebSocket(client, _) => self.client_gone(client),
             State::Parked(parked) => self.poll_lost(parked.client),
             State::Probe(client, _) => self.probe_failed(slot, client),
@@ -42,13 +37,13 @@ impl Server {
     }
 
     /// A client is gone, however it went: its users go off line at once.
-    pub(super) fn client_gone(&mut self, client: ClientId) {
+    pub(crate) fn client_gone(&mut self, client: ClientId) {
         self.remove_client(client);
         self.users_gone(client);
     }
 
     /// Forgets a client, and the name that a Bayeux client goes by.
-    pub(super) fn remove_client(&mut self, client: ClientId) {
+    pub(crate) fn remove_client(&mut self, client: ClientId) {
         self.detach(client);
         self.forget_detached(client);
         if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
@@ -58,29 +53,25 @@ impl Server {
 
     /// All users that a client holds go off line, over several turns if they are many. What comes from the client waits
     /// for that.
-    pub(super) fn users_gone(&mut self, client: ClientId) {
+    pub(crate) fn users_gone(&mut self, client: ClientId) {
         let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-        self.app.gone(client, self.clock.now(), &mut outbox);
+        self.app.gone(client, self.now, &mut outbox);
         self.update_detached(client);
         if self.app.is_leaving(client) {
             self.work = 0;
         }
     }
 
-    /// Goes on with the users of clients that have left, as far as there is time.
-    pub(super) fn continue_leaving(&mut self) {
-        let began = self.clock.uptime();
-        while let Some(client) = self.app.next_leaving() {
+    /// Goes on with the users of a client that has left. Returns whether there are more.
+    pub(super) fn continue_leaving(&mut self) -> bool {
+        if let Some(client) = self.app.next_leaving() {
             self.users_gone(client);
-            self.clock.tick();
-            if self.clock.uptime() - began > LEAVING_BUDGET {
-                break;
-            }
         }
+        self.app.next_leaving().is_some()
     }
 
     /// Sends a client the newest status, which its socket did not take when it was due.
-    pub(super) fn send_late_status(&mut self, slot: u32) {
+    pub(crate) fn send_late_status(&mut self, slot: u32) {
         let (State::WebSocket(client, _) | State::Bayeux(Some(client), _)) = self.connections.get(slot).state
         else {
             return;
@@ -93,7 +84,7 @@ impl Server {
 
     /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
     /// if it could outlive the connection.
-    pub(super) fn cut_off(&mut self, slot: u32) {
+    pub(crate) fn cut_off(&mut self, slot: u32) {
         debug!("connection {slot} reads too slowly and is cut off");
         if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
             self.client_gone(client);

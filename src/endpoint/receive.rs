@@ -3,7 +3,7 @@
 use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Server;
+use super::Endpoint;
 use super::clients::{Client, Link, Outbox};
 use super::connection::{Pending, State};
 use super::echo;
@@ -23,46 +23,9 @@ pub(super) const WORK: u32 = 16;
 /// Bytes that a connection sends at once, from which on it is read after those that send less.
 const HEAVY_READ: usize = 8 * 1024;
 
-impl Server {
-    /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
-    /// who talks much keeps others waiting.
-    pub(super) fn read(&mut self, slot: u32, until_empty: bool) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        match self.connections.read(slot, &mut buffer) {
-            Ok(Some(0)) => self.end_of_input(slot),
-            Ok(Some(length)) => {
-                // What is read came before now. If the process was stopped in the middle of this turn, the turn's
-                // time is long past, and no new edge will tell of what came meanwhile and is read here.
-                self.clock.tick();
-                // After a short read the socket is empty, unless the event says that an end follows.
-                if length == buffer.len() || until_empty {
-                    self.connections.read_again(slot);
-                }
-                self.receive(slot, &mut buffer[..length]);
-            }
-            Ok(None) => self.connections.get_mut(slot).is_heavy = false,
-            Err(_) => self.drop_connection(slot, PEER_GONE),
-        }
-        self.buffer = buffer;
-    }
-
-    /// Goes on with what a connection has sent already, then reads on.
-    pub(super) fn resume(&mut self, slot: u32) {
-        self.receive(slot, &mut []);
-        let connection = self.connections.get(slot);
-        if connection.is_unread || connection.is_closed {
-            return;
-        }
-        if connection.is_paused() {
-            self.connections.read_again(slot);
-        } else {
-            // The edge is spent: read on until nothing is left, not even an end.
-            self.read(slot, true);
-        }
-    }
-
+impl Endpoint {
     /// Takes in bytes behind those of a request or frame that was not whole yet.
-    fn receive(&mut self, slot: u32, fresh: &mut [u8]) {
+    pub(super) fn take_in(&mut self, slot: u32, fresh: &mut [u8]) {
         let length = fresh.len();
         let mut pending = std::mem::take(&mut self.connections.get_mut(slot).inbound);
         let rest = if pending.is_empty() {
@@ -71,7 +34,7 @@ impl Server {
             rest.extend(fresh.get(used..).unwrap_or_default());
             let connection = self.connections.get_mut(slot);
             if !rest.is_empty() && matches!(connection.state, State::Http) {
-                connection.since = self.clock.now();
+                connection.since = self.now;
             }
             rest
         } else {
@@ -87,7 +50,7 @@ impl Server {
         connection.is_heavy = length >= HEAVY_READ || self.work == 0;
         connection.count_memory();
         if connection.is_held_in_vain() {
-            self.end_of_input(slot);
+            self.end_input(slot);
         }
     }
 
@@ -170,7 +133,7 @@ impl Server {
 
     /// A frame has come: its sender is not idle.
     fn heard(&mut self, slot: u32) {
-        let now = self.clock.now();
+        let now = self.now;
         match self.connections.get(slot).state {
             State::WebSocket(client, _) => self.clients.heard(client, now),
             State::Bayeux(..) | State::Echo(_) => self.connections.get_mut(slot).since = now,
@@ -202,7 +165,7 @@ impl Server {
     }
 
     /// A text message on its way through: decoded, carried out, answered.
-    pub(super) fn text(&mut self, client: ClientId, text: &str) {
+    pub(crate) fn text(&mut self, client: ClientId, text: &str) {
         let decode = |protocol: &mut Protocol, out: &mut Outgoing| protocol.decode(text, out);
         match self.clients.speak(client, &mut self.connections, decode) {
             Some(Decoded::Request(request)) => {
@@ -222,7 +185,7 @@ impl Server {
     }
 
     /// Carries out the commands of a request, up to the first that is refused.
-    pub(super) fn carry_out<'a>(
+    pub(crate) fn carry_out<'a>(
         &mut self,
         client: ClientId,
         request: Request<'a>,
@@ -245,8 +208,8 @@ impl Server {
     }
 
     fn handle(&mut self, client: ClientId, command: Command<'_>) -> Result<(), Refusal> {
-        let Server { connections, clients, app, clock, .. } = self;
-        app.handle(client, command, clock.now(), &mut Outbox { connections, clients })
+        let Endpoint { connections, clients, app, now, .. } = self;
+        app.handle(client, command, *now, &mut Outbox { connections, clients })
     }
 
     /// An id belongs to one client at a time. One that outlives its connection, or has never connected, keeps its
@@ -285,7 +248,7 @@ impl Server {
     }
 
     /// What a message comes to that is no request.
-    pub(super) fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
+    pub(crate) fn decoded(&mut self, client: ClientId, decoded: Decoded<'_>) {
         match decoded {
             Decoded::Request(_) | Decoded::Done => {}
             Decoded::Refused(refusal) => self.note(client, refusal),
@@ -295,7 +258,7 @@ impl Server {
     }
 
     /// Closes a client because of what came from it, or did not come.
-    pub(super) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
+    pub(crate) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
         let Some(link) = self.clients.get(client).map(|client| &client.link) else {
             return;
         };
@@ -313,27 +276,27 @@ impl Server {
     fn answer_close(&mut self, slot: u32, code: Option<CloseCode>) {
         self.hang_up(slot);
         websocket::write_close(self.connections.frame(slot), code, "");
-        self.connections.linger(slot, "closed by the peer", self.clock.now());
+        self.connections.linger(slot, "closed by the peer", self.now);
     }
 
     /// Closes a WebSocket because of what came over it, or did not come.
-    pub(super) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
+    pub(crate) fn fail(&mut self, slot: u32, code: CloseCode, reason: &'static str) {
         debug!("connection {slot} is closed with {code}: {reason}");
         self.count_bad_input(code, reason);
         self.hang_up(slot);
         websocket::write_close(self.connections.frame(slot), Some(code), reason);
         let why = if code == CloseCode::Normal { "client left" } else { reason };
-        self.connections.linger(slot, why, self.clock.now());
+        self.connections.linger(slot, why, self.now);
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
-    pub(super) fn end_of_input(&mut self, slot: u32) {
+    pub(super) fn end_input(&mut self, slot: u32) {
         self.hang_up(slot);
         self.connections.get_mut(slot).is_eof = true;
         if self.connections.get(slot).outbound.is_empty() {
             self.connections.close(slot, PEER_GONE);
         } else {
-            self.connections.linger(slot, PEER_GONE, self.clock.now());
+            self.connections.linger(slot, PEER_GONE, self.now);
         }
     }
 
@@ -352,7 +315,7 @@ impl Server {
     }
 
     /// Something came that its protocol does not know.
-    pub(super) fn bad_input(&mut self, what: &'static str) {
+    pub(crate) fn bad_input(&mut self, what: &'static str) {
         debug!("bad input: {what}");
         self.metrics.bad_input.add(what);
     }
