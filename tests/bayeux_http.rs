@@ -112,6 +112,12 @@ fn other_origins() {
     let headers = format!("Content-Type: application/json\r\nOrigin: {origin}\r\n");
     let response = post(&server, &headers, SHAKE);
     assert_eq!(response.header("access-control-allow-origin"), Some(origin));
+    let too_long = Value::from(vec![json!({}); 1001]).to_string();
+    for body in [too_long.as_str(), "nonsense"] {
+        let response = post(&server, &headers, body);
+        assert_eq!(response.status, 400);
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin), "{}", response.body);
+    }
     let bytes = format!("OPTIONS /faye HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\n\r\n");
     let response = request(&server, bytes);
     assert_eq!(response.status, 200);

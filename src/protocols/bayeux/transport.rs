@@ -38,23 +38,20 @@ impl Endpoint {
         {
             return Some(response);
         }
+        // A page of an origin that is let in can read why.
+        let error = |status, reason| Response::error(status, reason).with_cors(origin);
         let Some((text, form)) = read_batch(request) else {
-            return Some(Response::error(Status::BAD_REQUEST, "Bad request"));
+            return Some(error(Status::BAD_REQUEST, "Bad request"));
         };
         if text.len() > self.max_message_size {
-            return Some(Response::error(Status::BODY_TOO_LARGE, "message too big"));
+            return Some(error(Status::BODY_TOO_LARGE, "message too big"));
         }
         let messages = match Message::parse_batch(&text) {
             Ok(messages) => messages,
-            Err(BatchError::Malformed) => return Some(Response::error(Status::BAD_REQUEST, "Bad request")),
-            Err(error @ BatchError::TooLong) => {
-                self.bad_input(error.reason());
-                self.write_response(
-                    slot,
-                    &Response::error(Status::BAD_REQUEST, error.reason()),
-                    false,
-                    false,
-                );
+            Err(BatchError::Malformed) => return Some(error(Status::BAD_REQUEST, "Bad request")),
+            Err(too_long @ BatchError::TooLong) => {
+                self.bad_input(too_long.reason());
+                self.write_response(slot, &error(Status::BAD_REQUEST, too_long.reason()), false, false);
                 return None;
             }
         };
