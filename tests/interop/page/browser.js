@@ -3,55 +3,14 @@
 // A real Chromium, and people who sit before it: each has a page of their own and uses it as people do.
 
 const assert = require('node:assert/strict');
-const { accessSync, constants } = require('node:fs');
 const path = require('node:path');
-const { after, test } = require('node:test');
-const { Server, packages } = require('../harness.js');
-
-const { chromium } = packages('page')('playwright-core');
+const { test } = require('node:test');
+const { browser } = require('../chromium.js');
+const { Server } = require('../harness.js');
 
 const SCREENSHOTS = path.join(__dirname, '..', '..', '..', 'target', 'interop', 'page', 'screenshots');
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 /** What Chromium itself says of a socket that cannot be opened; the page cannot keep it from that. */
 const REFUSED = /^WebSocket connection to '\S+' failed: /;
-
-/** The Chromium that CHROMIUM names, or else that of this machine. */
-function executable() {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  const directories = ['/usr/bin', ...(process.env.PATH ?? '').split(path.delimiter)];
-  const candidates = directories.flatMap((directory) => names.map((name) => path.join(directory, name)));
-  const found = process.env.CHROMIUM || candidates.find(isExecutable);
-  assert.ok(found, 'no Chromium: install it (on Debian: apt-get install chromium), or name its path in CHROMIUM');
-  return found;
-}
-
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-let launched;
-
-/** One browser for a file of tests, started by the first that needs it. */
-function browser() {
-  launched ??= chromium.launch({ executablePath: executable(), args: FLAGS });
-  return launched;
-}
-
-after(async () => (await launched)?.close());
 
 /** A test with people before pages, which are closed before their server is. */
 function pageTest(name, body) {
@@ -77,7 +36,7 @@ class Person {
 
   /** Opens a server's page in a context of its own. `prepare` gets the page before it is loaded. */
   static async open(server, { prepare, ...options } = {}) {
-    const context = await (await browser()).newContext({ viewport: { width: 1200, height: 860 }, ...options });
+    const context = await (await browser('page')).newContext({ viewport: { width: 1200, height: 860 }, ...options });
     const person = new Person(await context.newPage(), server.url);
     await prepare?.(person.page);
     await person.page.goto(server.url);
