@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::common::Server;
 use crate::common::bayeux::{self, connect};
 use crate::common::raw::{frame, handshake};
 use crate::common::socket_io::request;
@@ -9,7 +10,8 @@ use crate::marks::ConnectionKey;
 use crate::pairs::FIRST_ID;
 use crate::steps::Fuzzer;
 use crate::talk::{self, Command, ROLES, Role, Speech};
-use crate::world::Expected;
+use crate::wire::Manner;
+use crate::world::{Expected, World};
 
 /// The student of a pair in good health whose client has no connection between two polls: a client that has one
 /// may then take over the id.
@@ -82,14 +84,15 @@ impl Fuzzer<'_> {
         let is_text = self.rng.bool();
         let mut bytes = if is_text { text.into_bytes() } else { frame(0x81, text.as_bytes()) };
         self.damage(&mut bytes);
-        self.note(format!("connection {socket:?} gets {:?}", String::from_utf8_lossy(&bytes)));
-        let bytes = if is_text { frame(0x81, &bytes) } else { bytes };
         if let Some(socket) = socket.filter(|_| speech != Speech::Bayeux || is_text) {
+            self.note(format!("connection {socket} gets {:?}", String::from_utf8_lossy(&bytes)));
+            let bytes = if is_text { frame(0x81, &bytes) } else { bytes };
             self.world.send_malformed(socket, &bytes);
         } else {
             let at = self.requests();
             let mut bytes = bayeux::batch("[{}]").into_bytes();
             self.damage(&mut bytes);
+            self.note(format!("connection {at} gets {:?}", String::from_utf8_lossy(&bytes)));
             self.world.send_malformed(at, &bytes);
         }
     }
@@ -155,6 +158,14 @@ impl Fuzzer<'_> {
             .rng
             .choice(&[("GET", "/"), ("HEAD", "/?limit=3"), ("GET", "/health"), ("OPTIONS", "/faye")])
             .unwrap();
+        self.ask_plainly(at, method, path);
+    }
+
+    /// A request that concerns no client. A response to HEAD can be told from others by the request only, so where
+    /// it is not known which request a response answers, GET is sent in place of HEAD.
+    fn ask_plainly(&mut self, at: ConnectionKey, method: &str, path: &str) {
+        let is_in_step = self.world.connections[&at].is_in_step;
+        let method = if method == "HEAD" && !is_in_step { "GET" } else { method };
         let expected = if method == "HEAD" { Expected::Head } else { Expected::Other };
         self.world.request(at, &request(method, path, "", ""), expected);
         self.note(format!("{method} {path} on connection {at}"));
@@ -166,4 +177,19 @@ fn altered(id: String) -> String {
     let at = id.len() / 2;
     let other = if id[at..].starts_with('a') { "b" } else { "a" };
     id[..at].to_owned() + other + id.get(at + 1..).unwrap_or_default()
+}
+
+/// What is malformed may be answered on its own, or take in the request behind it, or not count at all.
+#[test]
+fn a_response_to_malformed_bytes_is_not_taken_for_that_to_a_request_behind_them() {
+    let server = Server::start(&[]);
+    for malformed in ["", "POST /faye HTTP/1.1\r\nHo", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "\0"] {
+        let mut fuzzer = Fuzzer::new(World::new(&server), 1);
+        let manner = Manner { piece: usize::MAX, window: None };
+        let at = fuzzer.world.open(manner);
+        fuzzer.world.send_malformed(at, malformed.as_bytes());
+        fuzzer.ask_plainly(at, "HEAD", "/?limit=3");
+        fuzzer.ask_plainly(at, "GET", "/health");
+        fuzzer.world.settle().unwrap_or_else(|why| panic!("{malformed:?}: {why}"));
+    }
 }
