@@ -109,9 +109,46 @@ fn what_jsonp_calls_is_a_function_by_its_index() {
 }
 
 #[test]
+fn an_index_is_a_number_of_32_bits() {
+    let server = Server::start(&[]);
+    for (index, called) in [("0", "0"), ("007", "7"), ("4294967295", "4294967295")] {
+        let response = get(&server, &format!("/socket.io/?EIO=4&transport=polling&j={index}"));
+        assert!(script_payload(&response, called).starts_with("0{"));
+    }
+    let digits = "1".repeat(5000);
+    assert_error(&get(&server, &format!("/socket.io/?EIO=4&transport=polling&j={digits}")), 3, "Bad request");
+}
+
+/// The limits are those of other posts: of the bytes of the form, and of the packets in it.
+#[test]
+fn a_form_may_have_the_size_of_the_largest_message_and_a_thousand_packets() {
+    for revision in REVISIONS {
+        let server = Server::start(&["--max-message-size", "20000"]);
+        let mut client = SocketIo::student(&server, (revision, Polling), 1);
+        let path = format!("{}&j=0", client.session().path());
+        let form = |length| {
+            let form = jsonp_form(&encode(revision, &["3"]));
+            let padding = length - form.len() - "&x=".len();
+            format!("{form}&x={}", "y".repeat(padding))
+        };
+        assert_eq!(raw::request(&server, request("POST", &path, "", &form(20000))).body, "ok");
+        assert_eq!(raw::request(&server, request("POST", &path, "", &form(20001))).status, 413);
+        client.settle();
+        let post = |count| {
+            let form = jsonp_form(&encode(revision, &vec!["3"; count]));
+            raw::request(&server, request("POST", &path, "", &form))
+        };
+        assert_eq!(post(1000).body, "ok");
+        client.settle();
+        assert_error(&post(1001), 3, "Bad request");
+        server.wait_until_students_are(0);
+    }
+}
+
+#[test]
 fn a_form_that_does_not_parse_ends_the_session() {
     let server = Server::start(&[]);
-    for form in ["", "x=1:2", "1:2", "d=", "d=x", "d=5%3Aab"] {
+    for form in ["", "x=1:2", "1:2", "d=", "d=x", "d=5%3Aab", "D=1%3A2", "d=%FF", "d=1%3A2x"] {
         let mut client = SocketIo::student(&server, (3, Polling), 1);
         let path = format!("{}&j=0", client.session().path());
         assert_error(&raw::request(&server, request("POST", &path, "", form)), 3, "Bad request");

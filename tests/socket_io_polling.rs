@@ -368,6 +368,93 @@ fn a_second_post_at_once_ends_the_session() {
     }
 }
 
+/// A post is under way from its head on: of two bodies that come at once, the later one may be whole first.
+#[test]
+fn a_second_post_ends_the_session_while_the_body_of_the_first_is_on_its_way() {
+    let server = Server::start(&[]);
+    for revision in REVISIONS {
+        for framing in ["Content-Length: 3", "Transfer-Encoding: chunked"] {
+            let mut client = SocketIo::student(&server, (revision, Polling), 1);
+            let session = client.session();
+            let headers = format!("Connection: close\r\n{framing}\r\n");
+            let mut first = server.connect();
+            first.write_all(request("POST", &session.path(), &headers, "").as_bytes()).unwrap();
+            Bystander::new(&server).settle();
+            assert_error(&session.post(&["2"]), 3, "Bad request");
+            server.wait_until_students_are(0);
+            let body = if framing.ends_with('3') { "1:2" } else { "3\r\n1:2\r\n0\r\n\r\n" };
+            first.write_all(body.as_bytes()).unwrap();
+            assert_error(&raw::read_response(&mut first), 1, "Session ID unknown");
+        }
+    }
+}
+
+#[test]
+fn a_second_post_ends_the_session_though_its_body_has_not_come() {
+    let server = Server::start(&[]);
+    for revision in REVISIONS {
+        let mut client = SocketIo::student(&server, (revision, Polling), 1);
+        let head = request("POST", &client.session().path(), "Content-Length: 3\r\n", "");
+        let mut streams = [server.connect(), server.connect()];
+        for stream in &mut streams {
+            stream.write_all(head.as_bytes()).unwrap();
+            Bystander::new(&server).settle();
+        }
+        server.wait_until_students_are(0);
+        for stream in &mut streams {
+            stream.write_all(b"1:2").unwrap();
+            assert_error(&raw::read_response(stream), 1, "Session ID unknown");
+        }
+    }
+}
+
+#[test]
+fn a_post_that_has_ended_is_not_under_way() {
+    let server = Server::start(&["--max-message-size", "1000"]);
+    for revision in REVISIONS {
+        let mut client = SocketIo::student(&server, (revision, Polling), revision);
+        let path = client.session().path();
+        let mut stream = server.connect();
+        let body = encode(revision, &["3"]);
+        for _ in 0..2 {
+            let head = request("POST", &path, &format!("Content-Length: {}\r\n", body.len()), "");
+            stream.write_all(head.as_bytes()).unwrap();
+            Bystander::new(&server).settle();
+            stream.write_all(body.as_bytes()).unwrap();
+            assert_eq!(raw::read_response(&mut stream).body, "ok");
+            // What comes in pieces behind it is something else.
+            stream.write_all(b"GET /health HTTP/1.1\r\n").unwrap();
+            Bystander::new(&server).settle();
+            client.settle();
+            stream.write_all(b"Host: x\r\n\r\n").unwrap();
+            assert_eq!(raw::read_response(&mut stream).status, 200);
+        }
+        let refused = request("POST", &format!("{path}&j=x"), "Content-Length: 1\r\n", "");
+        stream.write_all(refused.as_bytes()).unwrap();
+        Bystander::new(&server).settle();
+        stream.write_all(b"3GET /health HTTP/1.1\r\n").unwrap();
+        assert_error(&raw::read_response(&mut stream), 3, "Bad request");
+        Bystander::new(&server).settle();
+        client.settle();
+        stream.write_all(b"Host: x\r\n\r\n").unwrap();
+        assert_eq!(raw::read_response(&mut stream).status, 200);
+        let head = request("POST", &path, "Transfer-Encoding: chunked\r\n", "");
+        stream.write_all(head.as_bytes()).unwrap();
+        Bystander::new(&server).settle();
+        stream.write_all(b"not a size\r\n").unwrap();
+        assert_eq!(raw::read_response(&mut stream).status, 400);
+        client.settle();
+        let mut stream = server.connect();
+        stream.write_all(request("POST", &path, "Content-Length: 3\r\n", "").as_bytes()).unwrap();
+        Bystander::new(&server).settle();
+        let closed = || Metrics::of(&server).get("mio_chat_closed_total", &[("reason", "peer gone")]);
+        let before = closed();
+        drop(stream);
+        common::wait_until("the end of the connection", || closed() > before);
+        client.settle();
+    }
+}
+
 #[test]
 fn a_post_may_have_the_size_of_the_largest_message() {
     for limit in [1000, 200_000] {

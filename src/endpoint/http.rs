@@ -29,6 +29,11 @@ impl Endpoint {
                 if reader.take_expects_continue() {
                     self.connections.outbound(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
+                if let Some(request) = reader.take_head(input)
+                    && matches!(self.admit(&request), Route::SocketIo)
+                {
+                    self.begin_post(slot, &request);
+                }
                 self.connections.get_mut(slot).reader = Some(Box::new(reader));
                 return 0;
             }

@@ -26,7 +26,8 @@ pub struct Mailbox {
     /// The connection on which a WebSocket is being tried in place of the requests, which are not held
     /// meanwhile.
     pub probe: Option<ConnectionId>,
-    /// The connection whose post is carried out over several turns. It may be gone.
+    /// The connection whose post has not come whole, or is carried out over several turns. It may be gone or have
+    /// gone on to something else.
     pub posting: Option<ConnectionId>,
     /// When the session ends unless its client has polled or connected for the first time by then.
     pub first_request_due: Option<Millis>,

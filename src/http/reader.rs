@@ -27,6 +27,8 @@ struct Head {
     length: usize,
     body: Body,
     expects_continue: bool,
+    /// [`RequestReader::take_head`] has not given it yet.
+    is_new: bool,
 }
 
 /// How the end of a body is found (RFC 9112, 6.3).
@@ -52,7 +54,8 @@ impl RequestReader {
             };
             let parsed = Request::parse_head(input.get(..length).unwrap_or_default())?;
             let body = parsed.framing(max_body)?;
-            self.head = Some(Head { length, body, expects_continue: parsed.expects_continue() });
+            let expects_continue = parsed.expects_continue();
+            self.head = Some(Head { length, body, expects_continue, is_new: true });
             request = Some(parsed);
         }
         let Some(Head { length, body, .. }) = &mut self.head else {
@@ -73,6 +76,14 @@ impl RequestReader {
         };
         let request = request.map_or_else(|| Request::parse_head(head), Ok)?;
         Ok(Some((request.with_body(body), *length + taken)))
+    }
+
+    /// The request as far as its head says, if that has come and the body has not. Once, so that it is not parsed for
+    /// each piece of the body. `input` is that of the last call of [`RequestReader::read`].
+    pub fn take_head<'a>(&mut self, input: &'a [u8]) -> Option<Request<'a>> {
+        let head = self.head.as_mut()?;
+        let is_new = std::mem::take(&mut head.is_new);
+        is_new.then(|| input.get(..head.length)).flatten().and_then(|head| Request::parse_head(head).ok())
     }
 
     /// Whether the client waits for a word before it sends the body (RFC 9110, 10.1.1). True once.
@@ -219,6 +230,8 @@ mod tests {
             let length = text.find("\r\n\r\n").unwrap() + 4;
             let mut reader = RequestReader::default();
             assert!(reader.read(&text.as_bytes()[..length], MAX_BODY).unwrap().is_none());
+            assert_eq!(reader.take_head(text.as_bytes()).map(|request| request.method), Some("POST"));
+            assert!(reader.take_head(text.as_bytes()).is_none(), "once");
             let mut input = text.clone().into_bytes();
             input[..length].fill(0);
             for end in length..text.len() {

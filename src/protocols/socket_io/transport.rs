@@ -36,13 +36,16 @@ impl Endpoint {
         if request.method == "OPTIONS" {
             return Some(Response::preflight("GET, POST, OPTIONS", "Content-Type").with_cors(origin));
         }
-        if request.query("j").is_some()
-            && let Err(response) = self.origins.check_script(request)
-        {
+        if let Err(response) = self.check_script(request) {
             return Some(response);
         }
         let response = self.engine_io(slot, request).unwrap_or_else(|why| Some(error(why)));
         response.map(|response| response.with_cors(origin))
+    }
+
+    /// Refuses JSONP to pages of origins that are not let in.
+    fn check_script(&self, request: &Request<'_>) -> Result<(), Response> {
+        if request.query("j").is_none() { Ok(()) } else { self.origins.check_script(request) }
     }
 
     fn engine_io(&mut self, slot: u32, request: &Request<'_>) -> Result<Option<Response>, &'static str> {
@@ -151,12 +154,16 @@ impl Endpoint {
         else {
             return Err(SESSION_UNKNOWN);
         };
+        let revision = socket_io.revision();
         if self.is_posting(client) {
             self.close_client(client, CloseCode::Protocol, "overlapping posts");
             return Err(BAD_REQUEST);
         }
+        if let Some(mailbox) = self.clients.mailbox(client) {
+            mailbox.posting = None;
+        }
         let body = posted_payload(request, body_form);
-        let Some(packets) = body.as_deref().and_then(|body| socket_io.revision().decode_payload(body)) else {
+        let Some(packets) = body.as_deref().and_then(|body| revision.decode_payload(body)) else {
             self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
             return Err(BAD_REQUEST);
         };
@@ -195,14 +202,35 @@ impl Endpoint {
         self.connections.read_again(slot);
     }
 
-    /// Whether a post of a client is not carried out to its end yet.
-    fn is_posting(&self, client: ClientId) -> bool {
-        match self.clients.get(client).map(|client| &client.link) {
-            Some(Link::Polling(mailbox)) => {
-                mailbox.posting.is_some_and(|id| self.connections.find(id).is_some())
-            }
-            _ => false,
+    /// The head of a post has come, and its body has not: the post is under way from now on. Not if the request will
+    /// be refused whatever its body is: it does not get as far as [`Endpoint::post`], which marks the end.
+    pub(crate) fn begin_post(&mut self, slot: u32, request: &Request<'_>) {
+        let is_post = request.method == "POST" && request.query("transport") == Some("polling");
+        if !is_post || self.check_script(request).is_err() || body_form(request).is_err() {
+            return;
         }
+        let Some(client) = request.query("sid").and_then(|sid| self.session(sid)) else {
+            return;
+        };
+        if self.is_posting(client) {
+            return self.close_client(client, CloseCode::Protocol, "overlapping posts");
+        }
+        let id = self.connections.id(slot);
+        if let Some(mailbox) = self.clients.mailbox(client) {
+            mailbox.posting = Some(id);
+        }
+    }
+
+    /// Whether a post of a client is under way: its body has not come whole, or is not carried out to its end yet.
+    /// That does not count the request that is being read, whose reader is not with its connection meanwhile.
+    fn is_posting(&self, client: ClientId) -> bool {
+        let Some(Link::Polling(mailbox)) = self.clients.get(client).map(|client| &client.link) else {
+            return false;
+        };
+        let slot = mailbox.posting.and_then(|id| self.connections.find(id));
+        slot.map(|slot| self.connections.get(slot)).is_some_and(|connection| {
+            connection.reader.is_some() || matches!(connection.pending.as_deref(), Some(Pending::Payload(_)))
+        })
     }
 
     /// Accepts a WebSocket that a polling client wants to change over to.
