@@ -125,7 +125,9 @@ class CometdClient {
   }
 
   listen(channel, inbox, answer) {
-    this.cometd.subscribe(channel, ({ data }) => inbox.put(data), answer);
+    // Until its subscription is refused, CometD calls a listener to `/**` also with replies, which have no data. What
+    // the server delivers on a channel always has, and only that is delivered by CometD.
+    this.cometd.subscribe(channel, ({ data }) => data === undefined || inbox.put(data), answer);
   }
 
   async subscribe(channel, inbox) {
