@@ -124,7 +124,7 @@ impl App {
         }
     }
 
-    /// A client is gone, or has left: the users that it holds go off line, [`LEAVE_AT_ONCE`] of them in this call. If
+    /// A client is gone, or has left: the users that it holds go off line, `LEAVE_AT_ONCE` of them in this call. If
     /// it holds more it is leaving, and this is to be called again. Nothing may come from it meanwhile.
     pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
         self.stats.unwatch(client);
