@@ -38,7 +38,7 @@ pub struct Census {
 
 impl Endpoint {
     /// Counts all connections and clients.
-    pub(crate) fn census(&self) -> Census {
+    pub(super) fn census(&self) -> Census {
         let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
         for (_, connection) in self.connections.iter() {
             connections.add(self.kind(&connection.state));

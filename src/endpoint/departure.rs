@@ -11,14 +11,14 @@ use crate::websocket;
 
 impl Endpoint {
     /// Drops a connection, and with it its client.
-    pub(crate) fn drop_connection(&mut self, slot: u32, why: &'static str) {
+    pub(super) fn drop_connection(&mut self, slot: u32, why: &'static str) {
         self.hang_up(slot);
         self.connections.close(slot, why);
     }
 
     /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
     /// held request it was; one that only tried it polls on.
-    pub(crate) fn hang_up(&mut self, slot: u32) {
+    pub(super) fn hang_up(&mut self, slot: u32) {
         match self.connections.set_state(slot, State::Lingering, self.now) {
             State::WebSocket(client, _) => self.client_gone(client),
             State::Parked(parked) => self.poll_lost(parked.client),
@@ -37,13 +37,13 @@ impl Endpoint {
     }
 
     /// A client is gone, however it went: its users go off line at once.
-    pub(crate) fn client_gone(&mut self, client: ClientId) {
+    pub(super) fn client_gone(&mut self, client: ClientId) {
         self.remove_client(client);
         self.users_gone(client);
     }
 
     /// Forgets a client, and the name that a Bayeux client goes by.
-    pub(crate) fn remove_client(&mut self, client: ClientId) {
+    pub(super) fn remove_client(&mut self, client: ClientId) {
         self.detach(client);
         self.forget_detached(client);
         if let Some(Protocol::Bayeux(bayeux)) = self.clients.remove(client).map(|client| client.protocol) {
@@ -71,7 +71,7 @@ impl Endpoint {
     }
 
     /// Sends a client the newest status, which its socket did not take when it was due.
-    pub(crate) fn send_late_status(&mut self, slot: u32) {
+    pub(super) fn send_late_status(&mut self, slot: u32) {
         let (State::WebSocket(client, _) | State::Bayeux(Some(client), _)) = self.connections.get(slot).state
         else {
             return;
@@ -84,7 +84,7 @@ impl Endpoint {
 
     /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
     /// if it could outlive the connection.
-    pub(crate) fn cut_off(&mut self, slot: u32) {
+    pub(super) fn cut_off(&mut self, slot: u32) {
         debug!("connection {slot} reads too slowly and is cut off");
         if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
             self.client_gone(client);

@@ -13,7 +13,7 @@ use crate::websocket::{self, FrameReader};
 pub const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 
 impl Endpoint {
-    pub(crate) fn upgrade_echo(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Response> {
+    pub(super) fn upgrade_echo(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Response> {
         let accept = Accept::check(request)?;
         self.accept_upgrade(slot, request, &accept, None);
         self.connections.set_state(slot, State::Echo(FrameReader::default()), self.now);
@@ -21,12 +21,12 @@ impl Endpoint {
     }
 
     /// Sends a text message back.
-    pub(crate) fn echo_text(&mut self, slot: u32, text: &str) {
+    pub(super) fn echo_text(&mut self, slot: u32, text: &str) {
         websocket::write_text(self.connections.frame(slot), &[text]);
     }
 
     /// Sends a binary message back.
-    pub(crate) fn echo_binary(&mut self, slot: u32, data: &[u8]) {
+    pub(super) fn echo_binary(&mut self, slot: u32, data: &[u8]) {
         websocket::write_binary(self.connections.frame(slot), data);
     }
 }

@@ -92,7 +92,7 @@ impl Endpoint {
     }
 
     /// A request did not come whole in time.
-    pub(crate) fn request_timeout(&mut self, slot: u32) {
+    pub(super) fn request_timeout(&mut self, slot: u32) {
         let is_head = Request::begins_as_head(self.connections.get_mut(slot).inbound.waiting());
         self.refuse_request(slot, Status::TIMEOUT, is_head);
     }

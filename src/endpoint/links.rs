@@ -83,7 +83,7 @@ impl Endpoint {
 
     /// Takes the request that is held for a client: its slot, and the form in which the answer is due. The
     /// connection is ready for its next request.
-    pub(crate) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
+    pub(super) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
         let id = self.clients.mailbox(client)?.parked.take()?;
         self.update_detached(client);
         let slot = self.connections.find(id)?;
@@ -97,7 +97,7 @@ impl Endpoint {
     }
 
     /// Checks in debug builds that each end of each relation has its counterpart.
-    pub(crate) fn debug_check_links(&self) {
+    pub(super) fn debug_check_links(&self) {
         if !cfg!(debug_assertions) {
             return;
         }

@@ -10,7 +10,7 @@ use crate::stats::{ConnectionCounts, Stats};
 impl Endpoint {
     /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
     /// are counted for it, which a crowd that asks must not make the loop's main work.
-    pub(crate) fn metrics(&mut self, is_head: bool) -> Response {
+    pub(super) fn metrics(&mut self, is_head: bool) -> Response {
         if is_head {
             return Response::new(exposition::CONTENT_TYPE, &b""[..]).without_length();
         }
@@ -151,7 +151,7 @@ impl Endpoint {
     }
 
     /// Tells the figures to those who watch them.
-    pub(crate) fn publish_stats(&mut self) {
+    pub(super) fn publish_stats(&mut self) {
         let stats = self.stats();
         let Endpoint { connections, clients, app, now, .. } = self;
         app.publish_stats(&stats, *now, &mut Outbox { connections, clients });

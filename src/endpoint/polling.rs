@@ -8,7 +8,7 @@ use crate::models::id::ClientId;
 
 impl Endpoint {
     /// Answers the polls of the clients that have mail. One that lets too much of it gather is cut off.
-    pub(crate) fn deliver_mail(&mut self) {
+    pub(super) fn deliver_mail(&mut self) {
         while let Some(client) = self.clients.next_mail() {
             let Some(mailbox) = self.clients.mailbox(client) else {
                 continue;

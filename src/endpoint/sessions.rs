@@ -174,7 +174,7 @@ impl Endpoint {
 
     /// Brings the detached sessions up to date with a client's link and users. To be called when one of them has
     /// changed.
-    pub(crate) fn update_detached(&mut self, id: ClientId) {
+    pub(super) fn update_detached(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else {
             return;
         };
@@ -204,7 +204,7 @@ impl Endpoint {
     }
 
     /// Forgets a client that is about to be removed.
-    pub(crate) fn forget_detached(&mut self, id: ClientId) {
+    pub(super) fn forget_detached(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id)
             && let Some(rank) = client.detached.take()
         {

@@ -80,7 +80,7 @@ impl Batch {
 
 impl Endpoint {
     /// Carries out a batch, or the part of it for which the connection has work left in this turn.
-    pub(crate) fn begin_batch(
+    pub(super) fn begin_batch(
         &mut self,
         slot: u32,
         mut batch: Batch,

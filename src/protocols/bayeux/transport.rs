@@ -83,7 +83,7 @@ impl Endpoint {
     }
 
     /// Carries out one message of a batch.
-    pub(crate) fn bayeux_message(&mut self, slot: u32, message: Message<'_>, batch: &mut Batch) {
+    pub(super) fn bayeux_message(&mut self, slot: u32, message: Message<'_>, batch: &mut Batch) {
         match message.channel() {
             "/meta/handshake" => self.handshake(&message, batch),
             "/meta/connect" => self.connect(batch.socket(slot), &message, batch),
@@ -93,7 +93,7 @@ impl Endpoint {
 
     /// A client counts as connected from the batch on that has its first valid connect, in whatever order: clients
     /// send what was queued along with it.
-    pub(crate) fn note_connects(&mut self, messages: &[Message<'_>]) {
+    pub(super) fn note_connects(&mut self, messages: &[Message<'_>]) {
         let connects = messages.iter().filter(|message| message.channel() == "/meta/connect");
         for message in connects {
             if let Some(client) = self.bayeux_client(message)
@@ -203,7 +203,7 @@ impl Endpoint {
     }
 
     /// Keeps a batch's replies until its connect is answered.
-    pub(crate) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
+    pub(super) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
         if let Some(bayeux) = self.clients.bayeux(client) {
             bayeux.hold(replies, reply, deadline, self.memory.share());

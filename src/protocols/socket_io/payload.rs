@@ -28,7 +28,7 @@ impl PendingPayload {
 impl Endpoint {
     /// Carries out one packet of a payload. Once the session has ended by it there is an answer: an error, unless
     /// the client has closed the session itself.
-    pub(crate) fn post_packet(
+    pub(super) fn post_packet(
         &mut self,
         client: ClientId,
         packet: &str,
