@@ -152,7 +152,7 @@ impl App {
 
     /// Whether some of a client's users are still to go off line.
     pub fn is_leaving(&self, client: ClientId) -> bool {
-        !self.leaving.is_empty() && self.leaving.contains(&client)
+        self.leaving.contains(&client)
     }
 
     /// The id that a command is to take is free if the client that holds it is leaving.

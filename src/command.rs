@@ -60,7 +60,7 @@ impl Command<'_> {
         }
     }
 
-    /// The user whom this brings on line, or whose next chat it asks for, which it may do if nobody else has the id.
+    /// The user that this brings online, or whose next chat it asks for: both need an id that no other client has.
     pub fn takes(&self) -> Option<(Role, &UserId)> {
         match self {
             Command::AwaitChat { role, user } => Some((*role, user)),

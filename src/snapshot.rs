@@ -37,7 +37,7 @@ struct List {
     total: usize,
 }
 
-/// Where a list is written to: what would exceed [`MAX_LIST`] is refused with an error, so that nobody writes on.
+/// Where a list is written to: what would exceed [`MAX_LIST`] is refused with an error, which ends the row.
 struct Bounded<'a>(&'a mut Vec<u8>);
 
 #[derive(Serialize)]

@@ -102,14 +102,14 @@ fn long_id(n: usize) -> String {
 }
 
 #[test]
-fn users_and_subscriptions_count_too_and_whoever_has_most_goes_first() {
+fn users_and_subscriptions_count_too_and_the_largest_use_is_cut_off_first() {
     let subscriptions: Flood =
         |client, n| subscribe(client, &format!("/presence/new_chat/student/{}", long_id(n)));
     let users: Flood =
         |client, n| publish(client, "/presence/student/connect", json!({"userId": long_id(n)}));
     for flood in [subscriptions, users] {
         let server = Server::start(&["--max-memory", "512KiB"]);
-        // Somebody is behind, but by less than what the users or subscriptions come to.
+        // A client is behind, but by less than what the users or subscriptions come to.
         let (teacher, student, chat) = bayeux::chat(&server, 1, 2);
         ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), message(20)));
         let floods = [bayeux::handshake(&server), bayeux::handshake(&server)];

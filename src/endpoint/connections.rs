@@ -1,4 +1,4 @@
-//! All sockets in one slab, with the lists that the loop works off: to be written, to be read again, to
+//! All connections in one slab, with the lists that the loop works off: to be written, to be read again, to
 //! be freed.
 
 use core::net::IpAddr;
@@ -78,7 +78,7 @@ pub enum Written {
     Over,
 }
 
-/// The sockets of the loop.
+/// All connections.
 #[derive(Debug)]
 pub struct Connections {
     slab: Slab<Connection>,

@@ -28,8 +28,8 @@ impl CostlyResponses {
 
 impl Endpoint {
     /// Whether the request of a connection, which asks for a costly response, has to wait for its turn. Each has to
-    /// when it is read, also if nobody else waits: to make the response at once would hold up the reading of the
-    /// others, and those who are read later could get ahead of them.
+    /// when it is read, also if no other waits: to make the response at once would hold up the reading of the
+    /// others, and those that are read later could get ahead of them.
     pub(super) fn must_await_costly(&self, slot: u32) -> bool {
         !self.costly.is_open || self.costly.waiting.front() != Some(&self.connections.id(slot))
     }

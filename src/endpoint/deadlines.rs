@@ -13,8 +13,8 @@ use crate::protocols::{Outgoing, Protocol, Wake};
 const EXPIRIES: usize = 16;
 
 impl Endpoint {
-    /// Does a part of what is due by now, and ends some of the waits for peers of whom nothing has come by `read_until`,
-    /// the time up to which all that came has been read. Returns whether more of that is left to do.
+    /// Does a part of what is due by now, and ends some of the waits for peers that sent nothing by `read_until`, the
+    /// time up to which all that came has been read. Returns whether more of that is left to do.
     pub fn tick(&mut self, now: Millis, read_until: Millis) -> bool {
         (self.now, self.read_until) = (now, read_until);
         let is_left = [self.continue_leaving(), self.expire(), self.limit_detached()].contains(&true);

@@ -178,10 +178,11 @@ impl Endpoint {
         if code >= 400 {
             debug!("connection {slot} is answered with {code} {phrase}");
         }
-        let before = self.connections.outbound(slot).len();
-        response.write(self.connections.outbound(slot), is_head, keep_alive, self.now);
-        let connection = self.connections.get_mut(slot);
-        connection.last_response = connection.outbound.len() - before;
+        let outbound = self.connections.outbound(slot);
+        let before = outbound.len();
+        response.write(outbound, is_head, keep_alive, self.now);
+        let length = outbound.len() - before;
+        self.connections.get_mut(slot).last_response = length;
         if keep_alive {
             self.connections.get_mut(slot).since = self.now;
         } else {

@@ -2,7 +2,7 @@
 //! a connection delivers to. Both ends are changed here in one function, so that neither outlives the other: an end
 //! that stayed behind would send one user's messages to the next owner of the slot. Elsewhere they begin together
 //! (`new_socket`) and end together (`hang_up`). The one exception is a WebSocket that Engine.IO tries
-//! (`engine_io.rs`): nothing is delivered over it yet.
+//! (`protocols/socket_io/transport.rs`): nothing is delivered over it yet.
 
 use super::Endpoint;
 use super::clients::Link;

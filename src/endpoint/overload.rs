@@ -1,7 +1,7 @@
 //! What happens when clients use more memory than `--max-memory` allows: some are cut off, until there is room again.
-//! There are two kinds of use: output and input that wait, and the state of sessions (users and subscriptions). Those
-//! who use most of the kind that is more in total go first, so that a flood of one kind ends nobody for the other.
-//! Everybody else goes on.
+//! There are two kinds of use: output and input that wait, and the state of sessions (users and subscriptions). The
+//! clients that use most of the larger kind are cut off first, so that a flood of one kind does not end clients that
+//! use the other.
 
 use log::warn;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -12,13 +12,13 @@ use super::connections::ConnectionId;
 use crate::models::Millis;
 use crate::models::id::ClientId;
 
-/// Whoever uses less than this is not worth cutting off.
+/// Bytes: to cut off a client that uses less would free too little.
 const WORTH_CUTTING: usize = 1024;
 
 /// Steps after which the time is looked at.
 const CUT_AT_ONCE: usize = 64;
 
-/// Who uses memory.
+/// A user of memory.
 #[derive(Debug, PartialEq, Eq)]
 enum Holder {
     Connection(ConnectionId),
@@ -26,7 +26,7 @@ enum Holder {
     Session(ClientId, &'static str),
 }
 
-/// Who uses how many bytes.
+/// Users of memory, and the bytes of each.
 type Uses = Vec<(usize, Holder)>;
 
 impl Endpoint {
@@ -35,8 +35,8 @@ impl Endpoint {
         self.memory.excess() > 0
     }
 
-    /// Cuts off some of those who use most memory if it is too much together. Returns whether it still is, and somebody
-    /// was cut off.
+    /// Cuts off some of the clients that use most memory, if all use too much together. Returns whether to call again:
+    /// something was freed, and it is still too much.
     pub fn limit_memory(&mut self, now: Millis) -> bool {
         self.now = now;
         let excess = self.memory.excess();
@@ -82,7 +82,7 @@ impl Endpoint {
         true
     }
 
-    /// For whom how much waits.
+    /// The output, input and messages that wait, by connection and session.
     fn waiting(&self) -> Uses {
         let connections = self.connections.iter().map(|(slot, connection)| {
             (connection.share.bytes(), Holder::Connection(self.connections.id(slot)))

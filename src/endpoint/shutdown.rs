@@ -7,7 +7,7 @@ use super::connection::State;
 use crate::models::Millis;
 use crate::websocket;
 
-/// Why everybody is closed.
+/// The reason in the close frames.
 const STOPPING: &str = "server is stopping";
 
 impl Endpoint {
@@ -26,10 +26,9 @@ impl Endpoint {
         }
     }
 
-    /// What was relayed so far comes first, then the close frame; nothing is half written. That others
-    /// leave is not told any more: everybody leaves. Whoever only asks over HTTP may go on asking, how the
-    /// server's health is, until the others are gone; one that has asked already is answered first, which closes its
-    /// connection.
+    /// What was relayed so far comes first, then the close frame; nothing is half written. That others leave is not
+    /// told any more, as all leave. An HTTP connection may ask on, for the server's health, until the others are gone;
+    /// one that has asked already is answered first, and the answer closes it.
     fn say_goodbye(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {

@@ -110,8 +110,8 @@ impl Response {
         self.status
     }
 
-    /// Appends the response, without its body in answer to HEAD. `now` is in milliseconds of Unix time. Every response keeps browsers from guessing at
-    /// what it is: text that somebody else wrote is then never run as a script.
+    /// Appends the response, without its body in answer to HEAD. `now` is in milliseconds of Unix time. Every
+    /// response keeps browsers from guessing at what it is: text that a user wrote is then never run as a script.
     pub fn write(&self, out: &mut Vec<u8>, is_head: bool, keep_alive: bool, now: u64) {
         let Status(code, phrase) = self.status;
         let (content_type, length) = (self.content_type, self.body.len());

@@ -16,6 +16,7 @@ use crate::models::Millis;
 const BATCH: usize = 128;
 /// How long to wait when there is no descriptor even to refuse with.
 const RETRY: Millis = 100;
+
 impl Server {
     /// Somebody waits at a listener.
     pub(super) fn crowd(&mut self, listener: usize) {

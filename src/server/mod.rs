@@ -40,7 +40,7 @@ const FIRST_LISTENER: Token = Token(usize::MAX - 1024);
 const READ_BUFFER: usize = 64 * 1024;
 /// How long a turn reads what has just come, then what there was no time for, and then what is left of floods; and how
 /// long it goes on with what time asks for, with writing (since the turn began), and with freeing memory. The rest waits
-/// for the next turn, so that whoever sends little is answered soon.
+/// for the next turn, so that clients that send little are answered soon.
 const EVENTS_BUDGET: Duration = Duration::from_millis(1);
 const UNREAD_BUDGET: Duration = Duration::from_millis(1);
 const TICK_BUDGET: Duration = Duration::from_millis(2);
@@ -177,8 +177,8 @@ impl Server {
         }
     }
 
-    /// Reads once from a connection. One that has more has to wait for the next turn, so that nobody
-    /// who talks much keeps others waiting.
+    /// Reads once from a connection. One that has more has to wait for the next turn, so that one that sends much does
+    /// not keep others waiting.
     fn read(&mut self, id: ConnectionId, until_empty: bool) {
         let Some(Some(socket)) = self.sockets.get_mut(id.slot() as usize) else {
             return;
@@ -287,7 +287,7 @@ impl Server {
         self.flush();
     }
 
-    /// A signal: stops accepting and tells everybody. A second one leaves at once.
+    /// A signal: stops accepting and tells all clients. A second one leaves at once.
     fn stop(&mut self) {
         for _ in self.signals.pending() {
             let now = self.clock.now();
