@@ -17,6 +17,13 @@ fn metric(server: &Server, name: &str) -> f64 {
     Metrics::of(server).get(name, &[])
 }
 
+/// With `--max-memory 1MiB`, no more waits than that, and what the connections have sent in the turn that answers: the
+/// limit holds at the end of each turn, and `/metrics` is answered in the middle of one.
+fn assert_within_limit(server: &Server, sent_in_a_turn: usize) {
+    let backlog = metric(server, "mio_chat_backlog_bytes");
+    assert!(backlog <= ((1 << 20) + sent_in_a_turn) as f64, "{backlog}");
+}
+
 /// A message of so many KiB.
 fn message(kib: usize) -> Value {
     json!({"message": "x".repeat(kib * 1024)})
@@ -36,7 +43,7 @@ fn the_mailbox_that_is_furthest_behind_goes_first() {
     }
     while metric(&server, "mio_chat_overloads_total") == 0.0 {
         assert!(tell(&chats[0], 50), "the memory is not full");
-        assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20));
+        assert_within_limit(&server, 0);
     }
     // The first student's session has ended, and with it the chat; the others have lost nothing.
     let replies = post(&server, json!([connect_now(&chats[0].1)]));
@@ -58,8 +65,8 @@ fn sockets_that_do_not_read_count_too() {
             teacher.push(topic, "teacher:send", message(60));
             teacher.keep_alive();
         }
-        for (_, _, topic) in &pairs {
-            assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20), "{topic}");
+        for _ in &pairs {
+            assert_within_limit(&server, 2 * 60 * 1024);
             if metric(&server, "mio_chat_overloads_total") > 0.0 {
                 break 'full;
             }
@@ -86,7 +93,7 @@ fn input_that_never_comes_whole_counts_too() {
         }
         stream.write_all(bytes).unwrap();
         bystander.settle();
-        assert!(metric(&server, "mio_chat_backlog_bytes") <= f64::from(1 << 20));
+        assert_within_limit(&server, 2 * 60_000);
     }
     wait_until("some are cut off", || metric(&server, "mio_chat_overloads_total") > 0.0);
     drop(streams);
