@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::models::Millis;
-use crate::models::chat_lifetime::Status;
+use crate::Millis;
+use crate::chat::chat_lifetime::Status;
 
 /// What everybody who watches is told each second. What grows (messages, busy time) is told as it stands:
 /// two of these make a rate, also if one between them was missed.

@@ -1,7 +1,7 @@
 //! Deadlines, one a slot, in a timing wheel: setting, moving and cancelling one takes constant time, and
 //! nothing walks all of them.
 
-use crate::models::Millis;
+use crate::Millis;
 
 /// How exact a deadline is, in milliseconds: it is never early, and at most this late.
 const TICK: Millis = 100;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A part of the crate, and what of the crate and of other crates it may name.
-const RULES: [(&str, &[&str]); 14] = [
+const RULES: [(&str, &[&str]); 10] = [
     (
         "server",
         &[
@@ -18,7 +18,7 @@ const RULES: [(&str, &[&str]); 14] = [
             "crate::endpoint",
             "crate::metrics",
             // The type of a time.
-            "crate::models::Millis",
+            "crate::Millis",
             "crate::options",
             "crate::process",
             "crate::server",
@@ -33,56 +33,39 @@ const RULES: [(&str, &[&str]); 14] = [
             "slab",
             "uuid",
             "tungstenite::protocol::frame::coding",
-            "crate::app",
-            "crate::command",
-            "crate::event",
+            "crate::Millis",
+            "crate::chat",
             "crate::http",
             "crate::memory",
             "crate::metrics",
-            "crate::models",
             "crate::options",
             "crate::process",
             "crate::protocols",
-            "crate::snapshot",
             "crate::stats",
             "crate::timer_wheel",
             "crate::websocket",
             "crate::endpoint",
         ],
     ),
-    ("models", &["std", "slab", "uuid", "serde", "crate::memory", "crate::models"]),
     (
-        "channels",
+        "chat",
         &[
             "std",
             "log",
+            "serde",
+            "serde_json",
+            "slab",
             "uuid",
-            "crate::models",
-            "crate::command",
-            "crate::event",
-            "crate::stats",
-            "crate::channels",
-        ],
-    ),
-    ("command.rs", &["std", "uuid", "crate::models"]),
-    ("event.rs", &["uuid", "crate::models", "crate::stats"]),
-    ("stats.rs", &["serde", "crate::models"]),
-    ("metrics", &["std", "crate::command", "crate::metrics"]),
-    ("memory.rs", &["std"]),
-    ("process.rs", &["std"]),
-    (
-        "app.rs",
-        &[
-            "std",
-            "uuid",
-            "crate::models",
-            "crate::command",
-            "crate::event",
+            "crate::Millis",
+            "crate::chat",
             "crate::memory",
             "crate::stats",
-            "crate::channels",
         ],
     ),
+    ("stats.rs", &["serde", "crate::Millis", "crate::chat"]),
+    ("metrics", &["std", "crate::Millis", "crate::chat::command", "crate::metrics"]),
+    ("memory.rs", &["std"]),
+    ("process.rs", &["std"]),
     (
         "protocols",
         &[
@@ -92,13 +75,13 @@ const RULES: [(&str, &[&str]); 14] = [
             "uuid",
             // The close codes of RFC 6455.
             "tungstenite::protocol::frame::coding",
-            "crate::command",
-            "crate::event",
+            "crate::chat::command",
+            "crate::chat::event",
             // What is held counts among all that waits.
             "crate::memory",
             // Who somebody is and what time it is, not what the rosters know.
-            "crate::models::id",
-            "crate::models::Millis",
+            "crate::chat::id",
+            "crate::Millis",
             "crate::protocols",
             // A protocol's transports are a part of the endpoint.
             "crate::endpoint",
@@ -170,12 +153,10 @@ fn only_the_server_has_sockets_and_a_clock() {
 
 /// The chat gets times as numbers.
 #[test]
-fn the_models_read_no_clock() {
-    for part in ["models", "channels", "app.rs"] {
-        for file in sources(&Path::new("src").join(part)) {
-            let text = fs::read_to_string(&file).unwrap();
-            assert!(!text.contains("std::time") && !text.contains("std::net"), "{}", file.display());
-        }
+fn the_chat_reads_no_clock() {
+    for file in sources(Path::new("src/chat")) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("std::time") && !text.contains("std::net"), "{}", file.display());
     }
 }
 

@@ -188,7 +188,7 @@ fn decode(protocol: &mut Protocol, text: &str) {
     let mut sent = Vec::new();
     let mut out = |parts: &[&str]| sent.push(parts.concat());
     if let Decoded::Request(request) = protocol.decode(text, &mut out) {
-        protocol.answer(request.ticket, Ok(()), &mut out);
+        protocol.answer(request.context, Ok(()), &mut out);
     }
     for text in sent {
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");

@@ -5,24 +5,24 @@ use std::rc::Rc;
 use slab::Slab;
 
 use super::connections::{ConnectionId, Connections};
-use super::mailbox::Mailbox;
+use super::poll_queue::PollQueue;
 use super::sessions::Rank;
-use crate::event::{Deliver, Event};
+use crate::Millis;
+use crate::chat::event::{Deliver, Event};
+use crate::chat::id::ClientId;
 use crate::http::peer::Peer;
-use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::protocols::bayeux::Bayeux;
-use crate::protocols::{Dialect, Outgoing, Protocol};
+use crate::protocols::{Encoding, Outgoing, Protocol};
 use crate::timer_wheel::Timers;
 use crate::websocket;
 
 /// Where a client is reached.
 #[derive(Debug)]
-pub enum Link {
+pub enum Transport {
     /// Over the WebSocket on this connection.
-    Socket(ConnectionId),
+    WebSocket(ConnectionId),
     /// In answer to its requests.
-    Polling(Box<Mailbox>),
+    Polling(Box<PollQueue>),
 }
 
 /// A client and where it is reached.
@@ -31,7 +31,7 @@ pub struct Client {
     generation: u32,
     /// When something last came from it.
     pub heard: Millis,
-    pub link: Link,
+    pub transport: Transport,
     pub protocol: Protocol,
     /// The newest status, if its socket took nothing when it was due.
     pub late_status: Option<Rc<str>>,
@@ -45,9 +45,9 @@ impl Client {
     /// Whether it cannot be reached now, and may never be again: its connection was lost, or it has not polled or
     /// connected yet. A client between two polls is not absent.
     pub fn is_absent(&self) -> bool {
-        match &self.link {
-            Link::Polling(mailbox) => mailbox.is_lost || mailbox.first_request_due.is_some(),
-            Link::Socket(_) => false,
+        match &self.transport {
+            Transport::Polling(poll_queue) => poll_queue.is_lost || poll_queue.first_request_due.is_some(),
+            Transport::WebSocket(_) => false,
         }
     }
 }
@@ -70,11 +70,11 @@ impl Clients {
 
     /// Takes a client in, under an id that no client had before. It is due to be woken at once, to say
     /// when it wants to be.
-    pub fn insert(&mut self, link: Link, protocol: Protocol, peer: Peer, now: Millis) -> ClientId {
+    pub fn insert(&mut self, transport: Transport, protocol: Protocol, peer: Peer, now: Millis) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let client =
-            Client { generation, heard: now, link, protocol, late_status: None, peer, detached: None };
+            Client { generation, heard: now, transport, protocol, late_status: None, peer, detached: None };
         let slot = self.slab.insert(client) as u32;
         self.timers.set(slot, now);
         ClientId { slot, generation }
@@ -97,11 +97,11 @@ impl Clients {
         self.slab.get_mut(id.slot as usize).filter(|client| client.generation == id.generation)
     }
 
-    /// The mailbox of a client that polls.
-    pub fn mailbox(&mut self, id: ClientId) -> Option<&mut Mailbox> {
-        match &mut self.get_mut(id)?.link {
-            Link::Polling(mailbox) => Some(mailbox),
-            Link::Socket(_) => None,
+    /// The poll_queue of a client that polls.
+    pub fn poll_queue(&mut self, id: ClientId) -> Option<&mut PollQueue> {
+        match &mut self.get_mut(id)?.transport {
+            Transport::Polling(poll_queue) => Some(poll_queue),
+            Transport::WebSocket(_) => None,
         }
     }
 
@@ -121,22 +121,22 @@ impl Clients {
     }
 
     /// Lets a client's protocol say something to the client.
-    pub fn speak<T>(
+    pub fn with_protocol<T>(
         &mut self,
         id: ClientId,
         connections: &mut Connections,
         say: impl FnOnce(&mut Protocol, &mut Outgoing) -> T,
     ) -> Option<T> {
-        let Client { link, protocol, .. } = self.get_mut(id)?;
-        match link {
-            Link::Socket(id) => {
+        let Client { transport, protocol, .. } = self.get_mut(id)?;
+        match transport {
+            Transport::WebSocket(id) => {
                 let slot = connections.find(*id)?;
                 let mut out = |parts: &[&str]| websocket::write_text(connections.frame(slot), parts);
                 Some(say(protocol, &mut out))
             }
-            Link::Polling(mailbox) => {
-                let said = say(protocol, &mut |parts| mailbox.push(parts));
-                if !mailbox.is_empty() {
+            Transport::Polling(poll_queue) => {
+                let said = say(protocol, &mut |parts| poll_queue.push(parts));
+                if !poll_queue.is_empty() {
                     self.mail.push(id);
                 }
                 Some(said)
@@ -150,8 +150,8 @@ impl Clients {
         let Some(client) = self.get_mut(id) else {
             return;
         };
-        match &mut client.link {
-            Link::Socket(connection) => {
+        match &mut client.transport {
+            Transport::WebSocket(connection) => {
                 let Some(slot) = connections.find(*connection) else {
                     return;
                 };
@@ -164,11 +164,11 @@ impl Clients {
                     websocket::write_text(connections.frame(slot), &[&text]);
                 }
             }
-            Link::Polling(mailbox) => {
+            Transport::Polling(poll_queue) => {
                 if is_status {
-                    mailbox.push_status(text);
+                    poll_queue.push_status(text);
                 } else {
-                    mailbox.push_shared(text);
+                    poll_queue.push_shared(text);
                 }
                 self.mail.push(id);
             }
@@ -176,12 +176,12 @@ impl Clients {
     }
 
     /// Notes that a polling client has mail.
-    pub fn note_mail(&mut self, id: ClientId) {
+    pub fn mark_pollable(&mut self, id: ClientId) {
         self.mail.push(id);
     }
 
     /// Takes one of the clients that have mail, which may be gone or have been answered.
-    pub fn next_mail(&mut self) -> Option<ClientId> {
+    pub fn next_pollable(&mut self) -> Option<ClientId> {
         self.mail.pop()
     }
 
@@ -211,30 +211,30 @@ impl Clients {
 }
 
 /// Events on their way to their clients.
-pub struct Outbox<'a> {
+pub struct Dispatcher<'a> {
     pub connections: &'a mut Connections,
     pub clients: &'a mut Clients,
 }
 
-impl Deliver for Outbox<'_> {
+impl Deliver for Dispatcher<'_> {
     fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool {
         let deliver = |protocol: &mut Protocol, out: &mut Outgoing| protocol.deliver(event, out);
-        self.clients.speak(to, self.connections, deliver).unwrap_or(true)
+        self.clients.with_protocol(to, self.connections, deliver).unwrap_or(true)
     }
 
     fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {
-        let mut encoded: Vec<(Dialect, Rc<str>)> = Vec::new();
+        let mut encoded: Vec<(Encoding, Rc<str>)> = Vec::new();
         for id in to {
-            let Some(dialect) = self.clients.get(id).and_then(|client| client.protocol.dialect_for(event))
+            let Some(encoding) = self.clients.get(id).and_then(|client| client.protocol.encoding_for(event))
             else {
                 continue;
             };
-            let known = encoded.iter().find(|(known, _)| *known == dialect).map(|(_, text)| text.clone());
+            let known = encoded.iter().find(|(known, _)| *known == encoding).map(|(_, text)| text.clone());
             let text = known.unwrap_or_else(|| {
                 let mut text = String::new();
-                dialect.broadcast(event, &mut |parts| text.push_str(&parts.concat()));
+                encoding.broadcast(event, &mut |parts| text.push_str(&parts.concat()));
                 let text: Rc<str> = text.into();
-                encoded.push((dialect, text.clone()));
+                encoded.push((encoding, text.clone()));
                 text
             });
             self.clients.send_shared(id, self.connections, text, matches!(event, Event::Status(_)));
@@ -256,8 +256,8 @@ mod tests {
         connections.insert(address, 0);
         let mut clients = Clients::new(0);
         let protocol = Protocol::Phoenix(Phoenix::new(Version::V1, 1000));
-        let link = Link::Socket(connections.id(0));
-        let client = clients.insert(link, protocol, Peer::of(address), 0);
+        let transport = Transport::WebSocket(connections.id(0));
+        let client = clients.insert(transport, protocol, Peer::of(address), 0);
 
         connections.get_mut(0).is_blocked = true;
         clients.send_shared(client, &mut connections, "older".into(), true);

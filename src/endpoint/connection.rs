@@ -3,11 +3,11 @@
 use core::net::IpAddr;
 
 use super::input::InputBuffer;
+use crate::Millis;
+use crate::chat::id::ClientId;
 use crate::http::reader::RequestReader;
 use crate::http::response::{Response, Status};
 use crate::memory::Share;
-use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::protocols::bayeux::batch::PendingBatch;
 use crate::protocols::socket_io::engine;
 use crate::protocols::socket_io::payload::PendingPayload;
@@ -23,7 +23,7 @@ pub enum State {
     /// HTTP requests, one after the other.
     Http,
     /// A request that is held until there is something to answer it with.
-    Parked(Box<Parked>),
+    Held(Box<HeldRequest>),
     /// A WebSocket that its client tries before it leaves off polling.
     Probe(ClientId, FrameReader),
     /// The frames of a client.
@@ -35,7 +35,7 @@ pub enum State {
     /// Saying good-bye: what waits is written, then the write side is shut, and what still comes is
     /// dropped until the peer closes too. A plain close would reset the connection if input was unread,
     /// and take the last words with it.
-    Lingering,
+    Closing,
 }
 
 /// A request or frame of which a part is carried out in a later turn.
@@ -56,7 +56,7 @@ impl Pending {
 
 /// Whose request is held, and in what form its answer is due.
 #[derive(Debug)]
-pub struct Parked {
+pub struct HeldRequest {
     pub client: ClientId,
     pub form: AnswerForm,
 }
@@ -188,11 +188,11 @@ impl Connection {
         let reader = match &self.state {
             State::WebSocket(_, reader) | State::Bayeux(_, reader) => reader.memory(),
             State::Probe(_, reader) | State::Echo(reader) => reader.memory(),
-            State::Http | State::Parked(_) | State::Lingering => {
+            State::Http | State::Held(_) | State::Closing => {
                 self.reader.as_ref().map_or(0, |reader| reader.memory())
             }
         };
-        let form = if let State::Parked(parked) = &self.state { parked.form.memory() } else { 0 };
+        let form = if let State::Held(held_request) = &self.state { held_request.form.memory() } else { 0 };
         let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
         self.share.set(self.inbound.memory() + self.outbound.capacity() + reader + form + pending);
     }
@@ -200,7 +200,7 @@ impl Connection {
     /// Whether its input has to wait: until some of its output is gone, the request that is held is answered, or
     /// it is the connection's turn to get a costly response.
     pub fn is_paused(&self) -> bool {
-        let is_waiting = matches!(self.state, State::Parked(_)) && self.inbound.len() >= HIGH_WATER;
+        let is_waiting = matches!(self.state, State::Held(_)) && self.inbound.len() >= HIGH_WATER;
         is_waiting || self.awaits_costly || self.outbound.len() >= HIGH_WATER
     }
 
@@ -213,6 +213,6 @@ impl Connection {
     /// Whether a request is held for a peer that is gone. Its input may have to wait, so that no read would tell, and
     /// an answer would be lost.
     pub fn is_held_in_vain(&self) -> bool {
-        self.has_ended && matches!(self.state, State::Parked(_))
+        self.has_ended && matches!(self.state, State::Held(_))
     }
 }

@@ -8,9 +8,9 @@ use slab::Slab;
 
 use super::connection::{Connection, State};
 use super::input::InputBuffer;
+use crate::Millis;
 use crate::memory::Memory;
-use crate::metrics::{Tally, Traffic};
-use crate::models::Millis;
+use crate::metrics::{CounterVec, Traffic};
 use crate::protocols::bayeux::LIFETIME;
 use crate::timer_wheel::Timers;
 
@@ -87,14 +87,14 @@ pub struct Connections {
     /// Milliseconds that a peer has to close.
     close_timeout: Millis,
     /// How many are saying good-bye.
-    lingering: usize,
+    closing: usize,
     timers: Timers,
     spare: Vec<Vec<u8>>,
     /// What the connections' buffers count towards.
     memory: Memory,
     pub traffic: Traffic,
     /// Connections that were closed, by what they ended with.
-    pub ended: Tally<&'static str>,
+    pub ended: CounterVec<&'static str>,
     /// Those with something to write.
     dirty: VecDeque<ConnectionId>,
     /// Those that have sent little, and for which there was no time when their event came.
@@ -114,11 +114,11 @@ impl Connections {
             max_backlog,
             memory,
             close_timeout: CLOSE_TIMEOUT,
-            lingering: 0,
+            closing: 0,
             timers: Timers::new(now),
             spare: Vec::new(),
             traffic: Traffic::default(),
-            ended: Tally::default(),
+            ended: CounterVec::default(),
             dirty: VecDeque::new(),
             deferred: VecDeque::new(),
             unread: VecDeque::new(),
@@ -132,8 +132,8 @@ impl Connections {
     }
 
     /// How many are saying good-bye.
-    pub fn lingering(&self) -> usize {
-        self.lingering
+    pub fn closing(&self) -> usize {
+        self.closing
     }
 
     /// Gives all peers so long to close, from when they are told.
@@ -268,8 +268,8 @@ impl Connections {
         let connection = &self.slab[slot as usize];
         match connection.state {
             _ if connection.is_blocked => Written::Blocked,
-            State::Lingering if connection.is_eof => Written::Over,
-            State::Lingering => Written::Shut,
+            State::Closing if connection.is_eof => Written::Over,
+            State::Closing => Written::Shut,
             _ if was_blocked => Written::CaughtUp,
             _ => Written::Done,
         }
@@ -342,8 +342,8 @@ impl Connections {
         }
         let before = std::mem::replace(&mut connection.state, state);
         connection.since = now;
-        self.lingering += usize::from(matches!(connection.state, State::Lingering));
-        self.lingering -= usize::from(matches!(before, State::Lingering));
+        self.closing += usize::from(matches!(connection.state, State::Closing));
+        self.closing -= usize::from(matches!(before, State::Closing));
         self.restart_timer(slot);
         before
     }
@@ -376,8 +376,8 @@ impl Connections {
             State::Http | State::Probe(..) => HEAD_TIMEOUT,
             State::Bayeux(..) => LIFETIME,
             State::Echo(_) => SEND_TIMEOUT,
-            State::WebSocket(..) | State::Parked(_) => return None,
-            State::Lingering => self.close_timeout,
+            State::WebSocket(..) | State::Held(_) => return None,
+            State::Closing => self.close_timeout,
         };
         Some(connection.since + timeout)
     }
@@ -391,12 +391,12 @@ impl Connections {
     }
 
     /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
-    pub fn linger(&mut self, slot: u32, why: &'static str, now: Millis) {
+    pub fn begin_close(&mut self, slot: u32, why: &'static str, now: Millis) {
         let connection = &mut self.slab[slot as usize];
         (connection.inbound, connection.reader, connection.pending) = (InputBuffer::default(), None, None);
         connection.awaits_costly = false;
         connection.ending.get_or_insert(why);
-        self.set_state(slot, State::Lingering, now);
+        self.set_state(slot, State::Closing, now);
         // Even if nothing is left to write, the flush is what shuts the write side.
         self.outbound(slot);
     }
@@ -410,7 +410,7 @@ impl Connections {
         }
         connection.is_closed = true;
         self.ended.add(connection.ending.unwrap_or(why));
-        self.lingering -= usize::from(matches!(connection.state, State::Lingering));
+        self.closing -= usize::from(matches!(connection.state, State::Closing));
         connection.is_unread = false;
         (connection.inbound, connection.outbound) = (InputBuffer::default(), Vec::new());
         (connection.reader, connection.pending) = (None, None);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::Endpoint;
 use super::connections::ConnectionId;
-use crate::models::Millis;
+use crate::Millis;
 
 /// Responses of some 100 KiB that are made and written in one turn.
 const COSTLY_RESPONSES: usize = 4;

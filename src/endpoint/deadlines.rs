@@ -3,10 +3,10 @@
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::clients::{Link, Outbox};
+use super::clients::{Dispatcher, Transport};
 use super::connection::State;
-use crate::models::Millis;
-use crate::models::id::ClientId;
+use crate::Millis;
+use crate::chat::id::ClientId;
 use crate::protocols::{Outgoing, Protocol, Wake};
 
 /// Timers of each kind that are dealt with at once.
@@ -18,11 +18,12 @@ impl Endpoint {
     pub fn tick(&mut self, now: Millis, read_until: Millis) -> bool {
         (self.now, self.read_until) = (now, read_until);
         let is_left = [self.continue_leaving(), self.expire(), self.limit_detached()].contains(&true);
-        if self.app.next_wakeup().is_some_and(|due| due <= now) {
-            let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-            self.app.wake(now, &mut outbox);
+        if self.chat.next_wakeup().is_some_and(|due| due <= now) {
+            let mut dispatcher =
+                Dispatcher { connections: &mut self.connections, clients: &mut self.clients };
+            self.chat.wake(now, &mut dispatcher);
         }
-        if self.app.stats_due().is_some_and(|due| due <= now) {
+        if self.chat.stats_due().is_some_and(|due| due <= now) {
             self.publish_stats();
         }
         is_left
@@ -33,8 +34,8 @@ impl Endpoint {
         let due = [
             self.connections.next_deadline(),
             self.clients.next_wakeup(),
-            self.app.next_wakeup(),
-            self.app.stats_due(),
+            self.chat.next_wakeup(),
+            self.chat.stats_due(),
         ];
         due.into_iter().flatten().min()
     }
@@ -67,17 +68,17 @@ impl Endpoint {
         let Some(client) = self.clients.get(id) else {
             return;
         };
-        if let Link::Polling(mailbox) = &client.link
-            && let Some(due) = mailbox.first_request_due
+        if let Transport::Polling(poll_queue) = &client.transport
+            && let Some(due) = poll_queue.first_request_due
         {
             if due <= now {
                 return self.close_client(id, CloseCode::Away, "no poll or connect after the handshake");
             }
             return self.clients.wake_at(id, due);
         }
-        let connection = match client.link {
-            Link::Socket(id) => self.connections.find(id).map(|slot| self.connections.get(slot)),
-            Link::Polling(_) => None,
+        let connection = match client.transport {
+            Transport::WebSocket(id) => self.connections.find(id).map(|slot| self.connections.get(slot)),
+            Transport::Polling(_) => None,
         };
         let heard = match connection {
             // We paused reading this socket until the client reads, so its silence is ours.
@@ -87,7 +88,7 @@ impl Endpoint {
             _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
-        match self.clients.speak(id, &mut self.connections, wake) {
+        match self.clients.with_protocol(id, &mut self.connections, wake) {
             Some(Wake::At(time)) => self.clients.wake_at(id, time),
             Some(Wake::Answer) => {
                 self.answer_held(id);

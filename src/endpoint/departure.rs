@@ -3,9 +3,9 @@
 use log::debug;
 
 use super::Endpoint;
-use super::clients::Outbox;
+use super::clients::Dispatcher;
 use super::connection::State;
-use crate::models::id::ClientId;
+use crate::chat::id::ClientId;
 use crate::protocols::Protocol;
 use crate::websocket;
 
@@ -19,12 +19,12 @@ impl Endpoint {
     /// A connection is at its end. A client whose WebSocket it was is gone with it, and so is one whose
     /// held request it was; one that only tried it polls on.
     pub(super) fn hang_up(&mut self, slot: u32) {
-        match self.connections.set_state(slot, State::Lingering, self.now) {
+        match self.connections.set_state(slot, State::Closing, self.now) {
             State::WebSocket(client, _) => self.client_gone(client),
-            State::Parked(parked) => self.poll_lost(parked.client),
+            State::Held(held_request) => self.poll_lost(held_request.client),
             State::Probe(client, _) => self.probe_failed(slot, client),
             State::Bayeux(Some(client), _) => self.detach(client),
-            State::Bayeux(None, _) | State::Echo(_) | State::Http | State::Lingering => {}
+            State::Bayeux(None, _) | State::Echo(_) | State::Http | State::Closing => {}
         }
     }
 
@@ -54,20 +54,20 @@ impl Endpoint {
     /// All users that a client holds go off line, over several turns if they are many. What comes from the client waits
     /// for that.
     pub(crate) fn users_gone(&mut self, client: ClientId) {
-        let mut outbox = Outbox { connections: &mut self.connections, clients: &mut self.clients };
-        self.app.gone(client, self.now, &mut outbox);
+        let mut dispatcher = Dispatcher { connections: &mut self.connections, clients: &mut self.clients };
+        self.chat.gone(client, self.now, &mut dispatcher);
         self.update_detached(client);
-        if self.app.is_leaving(client) {
+        if self.chat.is_leaving(client) {
             self.work = 0;
         }
     }
 
     /// Goes on with the users of a client that has left. Returns whether there are more.
     pub(super) fn continue_leaving(&mut self) -> bool {
-        if let Some(client) = self.app.next_leaving() {
+        if let Some(client) = self.chat.next_leaving() {
             self.users_gone(client);
         }
-        self.app.next_leaving().is_some()
+        self.chat.next_leaving().is_some()
     }
 
     /// Sends a client the newest status, which its socket did not take when it was due.
@@ -84,7 +84,7 @@ impl Endpoint {
 
     /// Drops a connection whose peer does not read. What it misses by that is lost, so its client ends even
     /// if it could outlive the connection.
-    pub(super) fn cut_off(&mut self, slot: u32) {
+    pub(super) fn evict_slow_consumer(&mut self, slot: u32) {
         debug!("connection {slot} reads too slowly and is cut off");
         if let State::Bayeux(Some(client), _) = self.connections.get(slot).state {
             self.client_gone(client);

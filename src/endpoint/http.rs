@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use log::debug;
 
 use super::Endpoint;
-use super::clients::Link;
+use super::clients::Transport;
 use super::connection::State;
+use crate::chat::id::ClientId;
 use crate::http::page;
 use crate::http::peer::Peer;
 use crate::http::reader::RequestReader;
@@ -14,7 +15,6 @@ use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
 use crate::http::upgrade::Accept;
-use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::protocols::phoenix::{Phoenix, Version};
 use crate::websocket::FrameReader;
@@ -103,9 +103,9 @@ impl Endpoint {
             Response::json(Status::OK, Vec::new()).without_length()
         } else {
             self.take_costly();
-            let turn = self.metrics.turns.count;
+            let turn = self.metrics.loop_stats.count;
             if self.snapshot.as_ref().is_none_or(|(made, _)| *made != turn) {
-                self.snapshot = Some((turn, self.app.snapshot()));
+                self.snapshot = Some((turn, self.chat.snapshot()));
             }
             let body = self.snapshot.as_ref().map(|(_, snapshot)| snapshot.json(limit));
             Response::json(Status::OK, body.unwrap_or_default())
@@ -154,9 +154,9 @@ impl Endpoint {
     /// A connection has become the WebSocket of a new client.
     pub(crate) fn new_socket(&mut self, slot: u32, protocol: Protocol) -> ClientId {
         let now = self.now;
-        let link = Link::Socket(self.connections.id(slot));
+        let transport = Transport::WebSocket(self.connections.id(slot));
         let peer = Peer::of(self.connections.get(slot).address);
-        let client = self.clients.insert(link, protocol, peer, now);
+        let client = self.clients.insert(transport, protocol, peer, now);
         self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
         client
     }
@@ -187,7 +187,7 @@ impl Endpoint {
             self.connections.get_mut(slot).since = self.now;
         } else {
             let why = if code < 400 { "answered" } else { phrase };
-            self.connections.linger(slot, why, self.now);
+            self.connections.begin_close(slot, why, self.now);
         }
     }
 

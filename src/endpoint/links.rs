@@ -5,10 +5,10 @@
 //! (`protocols/socket_io/transport.rs`): nothing is delivered over it yet.
 
 use super::Endpoint;
-use super::clients::Link;
-use super::connection::{AnswerForm, Parked, State};
-use super::mailbox::Mailbox;
-use crate::models::id::ClientId;
+use super::clients::Transport;
+use super::connection::{AnswerForm, HeldRequest, State};
+use super::poll_queue::PollQueue;
+use crate::chat::id::ClientId;
 use crate::websocket;
 
 impl Endpoint {
@@ -31,10 +31,10 @@ impl Endpoint {
             State::Probe(_, reader) => *state = State::WebSocket(client, std::mem::take(reader)),
             _ => return,
         }
-        let before = std::mem::replace(&mut client_state.link, Link::Socket(id));
+        let before = std::mem::replace(&mut client_state.transport, Transport::WebSocket(id));
         self.update_detached(client);
-        if let Link::Polling(mut mailbox) = before {
-            for message in &mailbox.take() {
+        if let Transport::Polling(mut poll_queue) = before {
+            for message in &poll_queue.take() {
                 websocket::write_text(self.connections.frame(slot), &[message]);
             }
         }
@@ -43,20 +43,20 @@ impl Endpoint {
     /// Separates a client from its WebSocket or its held request, which is answered if its connection is still
     /// there to answer: what is delivered from now on waits for the client to come back.
     pub(crate) fn detach(&mut self, client: ClientId) {
-        self.answer_parked(client, None);
+        self.answer_held_request(client, None);
         self.forget_held(client);
         let Some(client_state) = self.clients.get_mut(client) else {
             return;
         };
-        match &mut client_state.link {
-            Link::Polling(mailbox) => mailbox.is_lost = true,
-            Link::Socket(id) => {
+        match &mut client_state.transport {
+            Transport::Polling(poll_queue) => poll_queue.is_lost = true,
+            Transport::WebSocket(id) => {
                 let id = *id;
-                let mut mailbox = Mailbox::lost(&self.memory);
+                let mut poll_queue = PollQueue::lost(&self.memory);
                 if let Some(status) = client_state.late_status.take() {
-                    mailbox.push_status(status);
+                    poll_queue.push_status(status);
                 }
-                client_state.link = Link::Polling(Box::new(mailbox));
+                client_state.transport = Transport::Polling(Box::new(poll_queue));
                 if let Some(slot) = self.connections.find(id)
                     && let State::Bayeux(bound, _) = &mut self.connections.get_mut(slot).state
                 {
@@ -68,30 +68,30 @@ impl Endpoint {
     }
 
     /// Holds a client's request until there is something to answer it with, which may be there already.
-    pub(crate) fn park(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
+    pub(crate) fn hold_request(&mut self, slot: u32, client: ClientId, form: AnswerForm) {
         let id = self.connections.id(slot);
-        if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.parked = Some(id);
-            if !mailbox.is_empty() {
-                self.clients.note_mail(client);
+        if let Some(poll_queue) = self.clients.poll_queue(client) {
+            poll_queue.held_request = Some(id);
+            if !poll_queue.is_empty() {
+                self.clients.mark_pollable(client);
             }
-            let parked = Box::new(Parked { client, form });
-            self.connections.set_state(slot, State::Parked(parked), self.now);
+            let held_request = Box::new(HeldRequest { client, form });
+            self.connections.set_state(slot, State::Held(held_request), self.now);
         }
         self.update_detached(client);
     }
 
     /// Takes the request that is held for a client: its slot, and the form in which the answer is due. The
     /// connection is ready for its next request.
-    pub(super) fn take_parked(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
-        let id = self.clients.mailbox(client)?.parked.take()?;
+    pub(super) fn take_held_request(&mut self, client: ClientId) -> Option<(u32, AnswerForm)> {
+        let id = self.clients.poll_queue(client)?.held_request.take()?;
         self.update_detached(client);
         let slot = self.connections.find(id)?;
-        if !matches!(self.connections.get(slot).state, State::Parked(_)) {
+        if !matches!(self.connections.get(slot).state, State::Held(_)) {
             return None;
         }
         match self.connections.set_state(slot, State::Http, self.now) {
-            State::Parked(parked) => Some((slot, parked.form)),
+            State::Held(held_request) => Some((slot, held_request.form)),
             _ => None,
         }
     }
@@ -103,13 +103,13 @@ impl Endpoint {
         }
         for (slot, connection) in self.connections.iter() {
             let id = self.connections.id(slot);
-            let link = |client| self.clients.get(client).map(|client| &client.link);
+            let transport_of = |client| self.clients.get(client).map(|client| &client.transport);
             let is_mutual = match &connection.state {
                 State::WebSocket(client, _) | State::Bayeux(Some(client), _) => {
-                    matches!(link(*client), Some(Link::Socket(back)) if *back == id)
+                    matches!(transport_of(*client), Some(Transport::WebSocket(back)) if *back == id)
                 }
-                State::Parked(parked) => {
-                    matches!(link(parked.client), Some(Link::Polling(mailbox)) if mailbox.parked == Some(id))
+                State::Held(held_request) => {
+                    matches!(transport_of(held_request.client), Some(Transport::Polling(poll_queue)) if poll_queue.held_request == Some(id))
                 }
                 _ => true,
             };
@@ -117,24 +117,29 @@ impl Endpoint {
         }
         for (client, state) in self.clients.iter() {
             let state_of = |id| self.connections.find(id).map(|slot| &self.connections.get(slot).state);
-            let is_mutual = match &state.link {
-                Link::Socket(id) => match state_of(*id) {
+            let is_mutual = match &state.transport {
+                Transport::WebSocket(id) => match state_of(*id) {
                     Some(State::WebSocket(back, _) | State::Bayeux(Some(back), _)) => *back == client,
                     _ => false,
                 },
-                Link::Polling(mailbox) => {
+                Transport::Polling(poll_queue) => {
                     let is_held_for = |id| match state_of(id) {
-                        Some(State::Parked(parked)) => parked.client == client,
+                        Some(State::Held(held_request)) => held_request.client == client,
                         _ => false,
                     };
                     let is_probed_by =
                         |id| matches!(state_of(id), Some(State::Probe(back, _)) if *back == client);
-                    mailbox.parked.is_none_or(is_held_for) && mailbox.probe.is_none_or(is_probed_by)
+                    poll_queue.held_request.is_none_or(is_held_for)
+                        && poll_queue.probe.is_none_or(is_probed_by)
                 }
             };
-            debug_assert!(is_mutual, "client {client:?} is not known to its connection: {:?}", state.link);
-            let is_detached = matches!(&state.link, Link::Polling(mailbox) if mailbox.parked.is_none());
-            let has_user = !self.app.clients().members(client).is_empty();
+            debug_assert!(
+                is_mutual,
+                "client {client:?} is not known to its connection: {:?}",
+                state.transport
+            );
+            let is_detached = matches!(&state.transport, Transport::Polling(poll_queue) if poll_queue.held_request.is_none());
+            let has_user = !self.chat.clients().members(client).is_empty();
             let is_current = match state.detached {
                 Some(rank) => is_detached && self.detached.has(client, rank, has_user),
                 None => !is_detached,

@@ -1,8 +1,8 @@
 //! What the server tells of itself: `/metrics` for Prometheus, and the figures for those who watch them.
 
 use super::Endpoint;
-use super::census::Census;
-use super::clients::Outbox;
+use super::clients::Dispatcher;
+use super::gauges::Gauges;
 use crate::http::response::Response;
 use crate::metrics::exposition::{self, Exposition};
 use crate::stats::{ConnectionCounts, Stats};
@@ -15,7 +15,7 @@ impl Endpoint {
             return Response::new(exposition::CONTENT_TYPE, &b""[..]).without_length();
         }
         self.take_costly();
-        let turn = self.metrics.turns.count;
+        let turn = self.metrics.loop_stats.count;
         if self.scrape.0 != turn {
             self.scrape = (turn, self.exposition());
         }
@@ -25,8 +25,8 @@ impl Endpoint {
     /// No label has a user or a chat in it.
     fn exposition(&self) -> String {
         let mut text = Exposition::default();
-        let census = self.census();
-        self.write_connections(&mut text, &census);
+        let gauges = self.gauges();
+        self.write_connections(&mut text, &gauges);
         self.write_traffic(&mut text);
         self.write_loop(&mut text);
         self.write_chat(&mut text);
@@ -34,14 +34,14 @@ impl Endpoint {
         text.finish()
     }
 
-    fn write_connections(&self, text: &mut Exposition, census: &Census) {
+    fn write_connections(&self, text: &mut Exposition, gauges: &Gauges) {
         let metrics = &self.metrics;
         for (name, help, kinds) in [
-            ("mio_chat_connections", "Open connections.", &census.connections),
+            ("mio_chat_connections", "Open connections.", &gauges.connections),
             (
                 "mio_chat_clients",
                 "Clients, also those that poll and are between two requests.",
-                &census.clients,
+                &gauges.clients,
             ),
         ] {
             text.family("gauge", name, help);
@@ -56,7 +56,7 @@ impl Endpoint {
             "mio_chat_turned_away_total",
             "Connections that there was no room for.",
             "full",
-            &metrics.turned_away,
+            &metrics.rejected,
         );
         let help = "Sessions without a connection: between two polls, or after their socket closed.";
         text.gauge("mio_chat_detached_sessions", help, self.detached.len());
@@ -97,8 +97,8 @@ impl Endpoint {
     }
 
     fn write_loop(&self, text: &mut Exposition) {
-        let turns = &self.metrics.turns;
-        text.counter("mio_chat_loop_turns_total", "Turns of the loop.", turns.count);
+        let turns = &self.metrics.loop_stats;
+        text.counter("mio_chat_loop_turns_total", "LoopStats of the loop.", turns.count);
         text.counter("mio_chat_loop_events_total", "Sockets that were ready.", turns.events);
         let help = "The most sockets that were ready in one turn.";
         text.gauge("mio_chat_loop_largest_batch", help, turns.largest_batch);
@@ -109,7 +109,7 @@ impl Endpoint {
     }
 
     fn write_chat(&self, text: &mut Exposition) {
-        let models = self.app.models();
+        let models = self.chat.models();
         let status = models.status();
         text.gauge("mio_chat_teachers", "Teachers on line.", status.teachers.total);
         let name = "mio_chat_students";
@@ -136,7 +136,7 @@ impl Endpoint {
         {
             text.sample(name, &[("result", result)], count);
         }
-        let watchers = self.app.stats().watchers();
+        let watchers = self.chat.stats().watchers();
         text.gauge("mio_chat_stats_watchers", "Clients that watch the figures.", watchers);
     }
 
@@ -153,14 +153,14 @@ impl Endpoint {
     /// Tells the figures to those who watch them.
     pub(super) fn publish_stats(&mut self) {
         let stats = self.stats();
-        let Endpoint { connections, clients, app, now, .. } = self;
-        app.publish_stats(&stats, *now, &mut Outbox { connections, clients });
+        let Endpoint { connections, clients, chat, now, .. } = self;
+        chat.publish_stats(&stats, *now, &mut Dispatcher { connections, clients });
     }
 
     fn stats(&self) -> Stats {
-        let Census { connections, .. } = self.census();
+        let Gauges { connections, .. } = self.gauges();
         let of = |protocol| connections.iter().filter(|((of, _), _)| *of == protocol).map(|(_, n)| n).sum();
-        let models = self.app.models();
+        let models = self.chat.models();
         Stats {
             uptime_ms: self.now.saturating_sub(self.started),
             status: models.status(),
@@ -173,7 +173,7 @@ impl Endpoint {
                 socket_io: of("socket.io"),
                 bayeux: of("bayeux"),
             },
-            busy_us: self.metrics.turns.busy.as_micros() as u64,
+            busy_us: self.metrics.loop_stats.busy.as_micros() as u64,
             backlog_bytes: self.memory.waiting(),
             memory_bytes: (self.usage)().map(|usage| usage.resident),
         }
@@ -181,7 +181,7 @@ impl Endpoint {
 
     /// Milliseconds for which the first in the queue has waited.
     fn oldest_wait(&self) -> u64 {
-        let since = self.app.models().students.oldest_wait();
+        let since = self.chat.models().students.oldest_wait();
         since.map_or(0, |since| self.now.saturating_sub(since))
     }
 }

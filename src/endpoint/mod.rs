@@ -12,7 +12,6 @@
 //! - [`Endpoint::next_to_write`], [`Endpoint::output`] and [`Endpoint::written`] until there is nothing to write;
 //! - [`Endpoint::free_closed`], after which slots may be used again.
 
-mod census;
 pub(crate) mod clients;
 pub(crate) mod connection;
 pub(crate) mod connections;
@@ -20,12 +19,13 @@ mod costly;
 mod deadlines;
 mod departure;
 mod echo;
+mod gauges;
 mod http;
 mod input;
 mod links;
-mod mailbox;
 mod metrics;
 mod overload;
+mod poll_queue;
 mod polling;
 mod receive;
 mod sessions;
@@ -36,16 +36,16 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::app::{App, Limits};
+use crate::Millis;
+use crate::chat::id::ClientId;
+use crate::chat::snapshot::Snapshot;
+use crate::chat::{Chat, Limits};
 use crate::http::origins::Origins;
 use crate::http::peer::TrustedProxies;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, Warnings};
-use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::options::Options;
 use crate::process::Usage;
-use crate::snapshot::Snapshot;
 
 use clients::Clients;
 pub use connections::{ConnectionId, Write};
@@ -76,7 +76,7 @@ pub struct Endpoint {
     detached: DetachedSessions,
     /// Bayeux clients by clientId.
     pub(crate) client_ids: HashMap<Box<str>, ClientId>,
-    pub(crate) app: App,
+    pub(crate) chat: Chat,
     pub(crate) memory: Memory,
     /// What is counted. The loop counts its turns here too.
     pub metrics: Metrics,
@@ -124,7 +124,7 @@ impl Endpoint {
             clients: Clients::new(now),
             detached: DetachedSessions::new(max_connections),
             client_ids: HashMap::new(),
-            app: App::new(limits, &memory, new_id),
+            chat: Chat::new(limits, &memory, new_id),
             memory,
             metrics: Metrics::new(),
             warnings: Warnings::default(),
@@ -272,7 +272,7 @@ impl Endpoint {
     /// The next connection that has something to be told. What waits for polls is given to those that are held.
     pub fn next_to_write(&mut self, now: Millis) -> Option<ConnectionId> {
         self.now = now;
-        self.deliver_mail();
+        self.answer_pollable();
         self.connections.next_dirty().map(|slot| self.connections.id(slot))
     }
 
@@ -293,7 +293,7 @@ impl Endpoint {
             Written::CaughtUp => self.send_late_status(slot),
             // One that has said good-bye has its reason.
             Written::Over => self.drop_connection(slot, receive::PEER_GONE),
-            Written::Blocked if self.connections.is_too_far_behind(slot) => self.cut_off(slot),
+            Written::Blocked if self.connections.is_too_far_behind(slot) => self.evict_slow_consumer(slot),
             Written::Done | Written::Blocked => {}
         }
         Next::Wait
@@ -310,7 +310,7 @@ impl Endpoint {
     pub fn has_work(&self) -> bool {
         let has_io =
             self.connections.has_unread() || self.connections.has_dirty() || self.costly.has_waiting();
-        has_io || self.app.next_leaving().is_some() || self.detached.has_excess()
+        has_io || self.chat.next_leaving().is_some() || self.detached.has_excess()
     }
 
     /// Frees the slots of the connections that closed in this turn, each of which is passed to `free`.

@@ -7,10 +7,10 @@ use log::warn;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::clients::Link;
+use super::clients::Transport;
 use super::connections::ConnectionId;
-use crate::models::Millis;
-use crate::models::id::ClientId;
+use crate::Millis;
+use crate::chat::id::ClientId;
 
 /// Bytes: to cut off a client that uses less would free too little.
 const WORTH_CUTTING: usize = 1024;
@@ -61,19 +61,19 @@ impl Endpoint {
             if self.memory.total() <= enough {
                 break;
             }
-            if let Some(client) = self.app.next_leaving() {
+            if let Some(client) = self.chat.next_leaving() {
                 self.users_gone(client);
                 continue;
             }
             let holders = holders.get_or_insert_with(|| in_order(self.waiting(), self.session_states()));
-            let Some((_, holder)) = holders.next() else {
+            let Some((_, owner)) = holders.next() else {
                 return done > 0;
             };
             self.metrics.overloads += 1;
-            match holder {
+            match owner {
                 Holder::Connection(id) => {
                     if let Some(slot) = self.connections.find(id) {
-                        self.cut_off(slot);
+                        self.evict_slow_consumer(slot);
                     }
                 }
                 Holder::Session(client, reason) => self.close_client(client, CloseCode::Policy, reason),
@@ -88,9 +88,9 @@ impl Endpoint {
             (connection.share.bytes(), Holder::Connection(self.connections.id(slot)))
         });
         let sessions = self.clients.iter().map(|(id, client)| {
-            let waiting = match &client.link {
-                Link::Polling(mailbox) => mailbox.len(),
-                Link::Socket(_) => 0,
+            let waiting = match &client.transport {
+                Transport::Polling(poll_queue) => poll_queue.len(),
+                Transport::WebSocket(_) => 0,
             };
             (waiting + client.protocol.held_bytes(), Holder::Session(id, "too far behind"))
         });
@@ -100,7 +100,7 @@ impl Endpoint {
     /// How much the users and subscriptions of each session are.
     fn session_states(&self) -> Uses {
         let sessions = self.clients.iter().map(|(id, client)| {
-            let bytes = self.app.clients().memory(id) + client.protocol.session_state();
+            let bytes = self.chat.clients().memory(id) + client.protocol.session_state();
             (bytes, Holder::Session(id, "too many users or subscriptions"))
         });
         sessions.filter(|(bytes, _)| *bytes >= WORTH_CUTTING).collect()
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn of_the_kind_that_is_more_the_largest_goes_first() {
         let uses = |list: &[(usize, u32)]| -> Uses {
-            let holder = |slot| Holder::Session(ClientId { slot, generation: 0 }, "");
-            list.iter().map(|(bytes, slot)| (*bytes, holder(*slot))).collect()
+            let owner = |slot| Holder::Session(ClientId { slot, generation: 0 }, "");
+            list.iter().map(|(bytes, slot)| (*bytes, owner(*slot))).collect()
         };
         let order = |waiting, state| -> Vec<usize> {
             in_order(uses(waiting), uses(state)).map(|(bytes, _)| bytes).collect()

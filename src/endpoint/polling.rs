@@ -1,23 +1,23 @@
-//! What Engine.IO polling and Bayeux long-polling share: a request that is held, a mailbox that it waits
+//! What Engine.IO polling and Bayeux long-polling share: a request that is held, a poll_queue that it waits
 //! for, and the answer.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use crate::models::id::ClientId;
+use crate::chat::id::ClientId;
 
 impl Endpoint {
     /// Answers the polls of the clients that have mail. One that lets too much of it gather is cut off.
-    pub(super) fn deliver_mail(&mut self) {
-        while let Some(client) = self.clients.next_mail() {
-            let Some(mailbox) = self.clients.mailbox(client) else {
+    pub(super) fn answer_pollable(&mut self) {
+        while let Some(client) = self.clients.next_pollable() {
+            let Some(poll_queue) = self.clients.poll_queue(client) else {
                 continue;
             };
-            if mailbox.parked.is_some() {
+            if poll_queue.held_request.is_some() {
                 if let Some(body) = self.take_payload(client) {
                     self.answer(client, body);
                 }
-            } else if mailbox.len() > self.max_backlog {
+            } else if poll_queue.len() > self.max_backlog {
                 self.close_client(client, CloseCode::Policy, "polls too slowly");
             }
         }
@@ -28,11 +28,11 @@ impl Endpoint {
     pub(crate) fn dismiss(&mut self, client: ClientId, code: CloseCode) {
         self.answer_held_on_socket(client);
         if let Some(farewell) = self.clients.get(client).and_then(|client| client.protocol.farewell(code))
-            && let Some(mailbox) = self.clients.mailbox(client)
+            && let Some(poll_queue) = self.clients.poll_queue(client)
         {
-            mailbox.push(&[farewell]);
+            poll_queue.push(&[farewell]);
         }
-        if self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_some()) {
+        if self.clients.poll_queue(client).is_some_and(|poll_queue| poll_queue.held_request.is_some()) {
             let body = self.take_payload(client).or_else(|| self.payload(client, None)).unwrap_or_default();
             self.answer(client, body);
         }
@@ -40,8 +40,8 @@ impl Endpoint {
     }
 
     /// Answers the request that a client has waiting, if it has one, with a single packet or none.
-    pub(crate) fn answer_parked(&mut self, client: ClientId, packet: Option<&'static str>) {
-        if self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_some()) {
+    pub(crate) fn answer_held_request(&mut self, client: ClientId, packet: Option<&'static str>) {
+        if self.clients.poll_queue(client).is_some_and(|poll_queue| poll_queue.held_request.is_some()) {
             let body = self.payload(client, packet).unwrap_or_default();
             self.answer(client, body);
         }
@@ -49,7 +49,7 @@ impl Endpoint {
 
     /// Answers the request that a client has waiting, if it has one.
     pub(crate) fn answer(&mut self, client: ClientId, body: String) {
-        let Some((slot, form)) = self.take_parked(client) else {
+        let Some((slot, form)) = self.take_held_request(client) else {
             return;
         };
         let keep_alive = self.may_stay_open(form.keep_alive);
@@ -65,7 +65,7 @@ impl Endpoint {
 
     /// Takes all that waits for a client as one body; `None` if nothing does.
     pub(crate) fn take_payload(&mut self, client: ClientId) -> Option<String> {
-        let messages = self.clients.mailbox(client)?.take();
+        let messages = self.clients.poll_queue(client)?.take();
         if messages.is_empty() {
             return None;
         }

@@ -4,13 +4,13 @@ use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::clients::{Client, Link, Outbox};
+use super::clients::{Client, Dispatcher, Transport};
 use super::connection::{Pending, State};
 use super::echo;
 use super::input::InputBuffer;
-use crate::command::{Command, Refusal};
-use crate::models::id::{ClientId, Role, UserId};
-use crate::protocols::{Decoded, Outgoing, Protocol, Request, Ticket};
+use crate::chat::command::{Command, CommandError};
+use crate::chat::id::{ClientId, Role, UserId};
+use crate::protocols::{Decoded, Outgoing, Protocol, ReplyContext, Request};
 use crate::websocket::{self, Message, Read, Violation};
 
 /// The peer has shut its side or reset the connection without a word.
@@ -44,7 +44,7 @@ impl Endpoint {
             pending
         };
         let connection = self.connections.get_mut(slot);
-        if !rest.is_empty() && !matches!(connection.state, State::Lingering) {
+        if !rest.is_empty() && !matches!(connection.state, State::Closing) {
             connection.inbound = rest;
         }
         connection.is_heavy = length >= HEAVY_READ || self.work == 0;
@@ -75,8 +75,8 @@ impl Endpoint {
                 State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
                     self.frame(slot, rest)
                 }
-                State::Parked(_) => 0,
-                State::Lingering => rest.len(),
+                State::Held(_) => 0,
+                State::Closing => rest.len(),
             };
             if used == 0 {
                 break;
@@ -89,7 +89,7 @@ impl Endpoint {
 
     /// Whether the users of the client at a socket have still to go off line.
     fn is_leaving(&self, slot: u32) -> bool {
-        matches!(self.connections.get(slot).state, State::WebSocket(client, _) if self.app.is_leaving(client))
+        matches!(self.connections.get(slot).state, State::WebSocket(client, _) if self.chat.is_leaving(client))
     }
 
     /// Goes on with what a connection has begun in an earlier turn. Returns whether it is done with.
@@ -102,7 +102,7 @@ impl Endpoint {
             Pending::Payload(payload) => self.continue_payload(slot, payload).map(Pending::Payload),
         };
         let connection = self.connections.get_mut(slot);
-        connection.pending = rest.filter(|_| !matches!(connection.state, State::Lingering)).map(Box::new);
+        connection.pending = rest.filter(|_| !matches!(connection.state, State::Closing)).map(Box::new);
         connection.pending.is_none()
     }
 
@@ -112,7 +112,7 @@ impl Endpoint {
                 (reader, self.max_message_size)
             }
             State::Echo(reader) => (reader, echo::MAX_MESSAGE_SIZE),
-            State::Http | State::Parked(_) | State::Lingering => return 0,
+            State::Http | State::Held(_) | State::Closing => return 0,
         };
         match reader.read(input, max_message_size) {
             Ok(Read::Incomplete) => 0,
@@ -167,13 +167,13 @@ impl Endpoint {
     /// A text message on its way through: decoded, carried out, answered.
     pub(crate) fn text(&mut self, client: ClientId, text: &str) {
         let decode = |protocol: &mut Protocol, out: &mut Outgoing| protocol.decode(text, out);
-        match self.clients.speak(client, &mut self.connections, decode) {
+        match self.clients.with_protocol(client, &mut self.connections, decode) {
             Some(Decoded::Request(request)) => {
                 let follow_up = request.command.follow_up();
-                let (ticket, result) = self.carry_out(client, request);
+                let (context, result) = self.carry_out(client, request);
                 let answer =
-                    |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(ticket, result, out);
-                self.clients.speak(client, &mut self.connections, answer);
+                    |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(context, result, out);
+                self.clients.with_protocol(client, &mut self.connections, answer);
                 if let Some(command) = follow_up.filter(|_| result.is_ok()) {
                     // It is not refused: the client was let into the chat just now.
                     let _ = self.handle(client, command);
@@ -189,7 +189,7 @@ impl Endpoint {
         &mut self,
         client: ClientId,
         request: Request<'a>,
-    ) -> (Ticket<'a>, Result<(), Refusal>) {
+    ) -> (ReplyContext<'a>, Result<(), CommandError>) {
         let mut commands = request.first.into_iter().chain([request.command]);
         let result = commands.try_for_each(|command| {
             if self.may_await(client, &command) {
@@ -201,15 +201,15 @@ impl Endpoint {
         if let Err(refusal) = result {
             self.note(client, refusal);
         }
-        if self.clients.mailbox(client).is_some() {
+        if self.clients.poll_queue(client).is_some() {
             self.update_detached(client);
         }
-        (request.ticket, result)
+        (request.context, result)
     }
 
-    fn handle(&mut self, client: ClientId, command: Command<'_>) -> Result<(), Refusal> {
-        let Endpoint { connections, clients, app, now, .. } = self;
-        app.handle(client, command, *now, &mut Outbox { connections, clients })
+    fn handle(&mut self, client: ClientId, command: Command<'_>) -> Result<(), CommandError> {
+        let Endpoint { connections, clients, chat, now, .. } = self;
+        chat.handle(client, command, *now, &mut Dispatcher { connections, clients })
     }
 
     /// An id belongs to one client at a time. One that outlives its connection, or has never connected, keeps its
@@ -220,7 +220,7 @@ impl Endpoint {
             return;
         };
         let is_connected = self.clients.get(client).is_some_and(|client| !client.is_absent());
-        if is_connected && self.app.clients().has_room(client) {
+        if is_connected && self.chat.clients().has_room(client) {
             self.close_client(owner, CloseCode::Away, "its user has connected elsewhere");
         }
     }
@@ -236,7 +236,7 @@ impl Endpoint {
 
     /// The client that has a user, if that is another one than this and absent.
     fn absent_owner(&self, client: ClientId, role: Role, user: &UserId) -> Option<ClientId> {
-        let owner = self.app.models().holder(role, user).filter(|owner| *owner != client)?;
+        let owner = self.chat.models().owner(role, user).filter(|owner| *owner != client)?;
         self.clients.get(owner).is_some_and(Client::is_absent).then_some(owner)
     }
 
@@ -259,11 +259,11 @@ impl Endpoint {
 
     /// Closes a client because of what came from it, or did not come.
     pub(crate) fn close_client(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
-        let Some(link) = self.clients.get(client).map(|client| &client.link) else {
+        let Some(link) = self.clients.get(client).map(|client| &client.transport) else {
             return;
         };
         debug!("client {} is closed: {reason}", client.slot);
-        let socket = if let Link::Socket(id) = *link { self.connections.find(id) } else { None };
+        let socket = if let Transport::WebSocket(id) = *link { self.connections.find(id) } else { None };
         self.dismiss(client, code);
         self.users_gone(client);
         match socket {
@@ -276,7 +276,7 @@ impl Endpoint {
     fn answer_close(&mut self, slot: u32, code: Option<CloseCode>) {
         self.hang_up(slot);
         websocket::write_close(self.connections.frame(slot), code, "");
-        self.connections.linger(slot, "closed by the peer", self.now);
+        self.connections.begin_close(slot, "closed by the peer", self.now);
     }
 
     /// Closes a WebSocket because of what came over it, or did not come.
@@ -286,7 +286,7 @@ impl Endpoint {
         self.hang_up(slot);
         websocket::write_close(self.connections.frame(slot), Some(code), reason);
         let why = if code == CloseCode::Normal { "client left" } else { reason };
-        self.connections.linger(slot, why, self.now);
+        self.connections.begin_close(slot, why, self.now);
     }
 
     /// The peer has shut its side. Whoever chats is gone; an HTTP client may still wait for its answer.
@@ -296,12 +296,12 @@ impl Endpoint {
         if self.connections.get(slot).outbound.is_empty() {
             self.connections.close(slot, PEER_GONE);
         } else {
-            self.connections.linger(slot, PEER_GONE, self.now);
+            self.connections.begin_close(slot, PEER_GONE, self.now);
         }
     }
 
     /// A request is refused, of which its sender has been or will be told.
-    fn note(&mut self, client: ClientId, refusal: Refusal) {
+    fn note(&mut self, client: ClientId, refusal: CommandError) {
         debug!("client {} is refused: {refusal}", client.slot);
         self.metrics.refusals.add(refusal);
     }

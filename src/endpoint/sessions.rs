@@ -10,12 +10,12 @@ use log::debug;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::clients::Link;
-use super::mailbox::Mailbox;
+use super::clients::Transport;
+use super::poll_queue::PollQueue;
+use crate::Millis;
+use crate::chat::id::ClientId;
 use crate::http::peer::Peer;
 use crate::metrics::{PEER, TOTAL};
-use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 
 /// How long a session lives that has not polled or connected since its handshake. Clients do so at once.
@@ -157,8 +157,9 @@ impl Endpoint {
         while let Some((client, limit)) = self.detached.in_the_way_of(peer) {
             self.evict(client, limit);
         }
-        let link = Link::Polling(Box::new(Mailbox::opened(&self.memory, now + FIRST_REQUEST_TIMEOUT)));
-        let client = self.clients.insert(link, protocol, peer, now);
+        let transport =
+            Transport::Polling(Box::new(PollQueue::opened(&self.memory, now + FIRST_REQUEST_TIMEOUT)));
+        let client = self.clients.insert(transport, protocol, peer, now);
         self.update_detached(client);
         client
     }
@@ -178,8 +179,9 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(id) else {
             return;
         };
-        let is_detached = matches!(&client.link, Link::Polling(mailbox) if mailbox.parked.is_none());
-        let has_user = !self.app.clients().members(id).is_empty();
+        let is_detached =
+            matches!(&client.transport, Transport::Polling(poll_queue) if poll_queue.held_request.is_none());
+        let has_user = !self.chat.clients().members(id).is_empty();
         match client.detached {
             Some(rank) if !is_detached => {
                 self.detached.remove(client.peer, rank);

@@ -4,7 +4,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
 use super::connection::State;
-use crate::models::Millis;
+use crate::Millis;
 use crate::websocket;
 
 /// The reason in the close frames.
@@ -22,14 +22,14 @@ impl Endpoint {
         }
         let slots: Vec<_> = self.connections.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            self.say_goodbye(slot);
+            self.close_for_stop(slot);
         }
     }
 
     /// What was relayed so far comes first, then the close frame; nothing is half written. That others leave is not
     /// told any more, as all leave. An HTTP connection may ask on, for the server's health, until the others are gone;
     /// one that has asked already is answered first, and the answer closes it.
-    fn say_goodbye(&mut self, slot: u32) {
+    fn close_for_stop(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         match connection.state {
             State::WebSocket(..) | State::Probe(..) | State::Bayeux(..) | State::Echo(_) => {
@@ -37,18 +37,17 @@ impl Endpoint {
                 websocket::write_close(outbound, Some(CloseCode::Away), STOPPING);
             }
             State::Http if connection.outbound.is_empty() || connection.is_answering() => return,
-            State::Http | State::Parked(_) => {}
-            State::Lingering => return,
+            State::Http | State::Held(_) => {}
+            State::Closing => return,
         }
-        self.connections.linger(slot, STOPPING, self.now);
+        self.connections.begin_close(slot, STOPPING, self.now);
     }
 
     /// Whether all connections that were told to close have done so, and all that was asked is answered.
     pub fn has_stopped(&self) -> bool {
         let mut connections = self.connections.iter();
-        let mut is_answering = || {
-            self.connections.lingering() > 0 || connections.any(|(_, connection)| connection.is_answering())
-        };
+        let mut is_answering =
+            || self.connections.closing() > 0 || connections.any(|(_, connection)| connection.is_answering());
         self.is_stopping && !is_answering()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::Tally;
+use super::CounterVec;
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -41,7 +41,7 @@ impl Exposition {
     }
 
     /// A counter with one label, whose values are the kinds of a tally.
-    pub fn tally(&mut self, name: &str, help: &str, label: &str, tally: &Tally<&str>) {
+    pub fn tally(&mut self, name: &str, help: &str, label: &str, tally: &CounterVec<&str>) {
         self.family("counter", name, help);
         for (kind, count) in tally.iter() {
             self.sample(name, &[(label, kind)], count);

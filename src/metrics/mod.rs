@@ -5,22 +5,22 @@ pub mod exposition;
 
 use std::time::Duration;
 
-use crate::command::Refusal;
+use crate::chat::command::CommandError;
 
 /// Counts by kind, for kinds that are few: what a client sends must not make one.
 #[derive(Clone, Debug)]
-pub struct Tally<K>(Vec<(K, u64)>);
+pub struct CounterVec<K>(Vec<(K, u64)>);
 
-impl<K> Default for Tally<K> {
-    fn default() -> Tally<K> {
-        Tally(Vec::new())
+impl<K> Default for CounterVec<K> {
+    fn default() -> CounterVec<K> {
+        CounterVec(Vec::new())
     }
 }
 
-impl<K: Copy + PartialEq> Tally<K> {
+impl<K: Copy + PartialEq> CounterVec<K> {
     /// Nothing of each of these kinds, so that they are there before the first comes.
-    pub fn of(kinds: &[K]) -> Tally<K> {
-        Tally(kinds.iter().map(|&kind| (kind, 0)).collect())
+    pub fn of(kinds: &[K]) -> CounterVec<K> {
+        CounterVec(kinds.iter().map(|&kind| (kind, 0)).collect())
     }
 
     /// One more of a kind.
@@ -65,21 +65,21 @@ pub struct Traffic {
 /// What came of those who came, and of what they said.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    pub turns: Turns,
+    pub loop_stats: LoopStats,
     /// Connections that were taken in.
     pub accepted: u64,
     /// Connections for which there was no room, by what there was not enough of.
-    pub turned_away: Tally<&'static str>,
+    pub rejected: CounterVec<&'static str>,
     /// Sessions without a connection that were ended because there were too many, by the limit.
-    pub evicted: Tally<&'static str>,
+    pub evicted: CounterVec<&'static str>,
     /// Connections and sessions that were cut off because too much waited in all.
     pub overloads: u64,
     /// HTTP responses by status code, upgrades among them.
-    pub responses: Tally<u16>,
+    pub responses: CounterVec<u16>,
     /// Requests of clients that were refused, by reason.
-    pub refusals: Tally<Refusal>,
+    pub refusals: CounterVec<CommandError>,
     /// Frames and messages that are none of their protocol, by what is wrong.
-    pub bad_input: Tally<&'static str>,
+    pub bad_input: CounterVec<&'static str>,
 }
 
 /// What there may be too little of for one more connection.
@@ -92,8 +92,8 @@ pub const PEER: &str = "peer";
 impl Metrics {
     /// Nothing has happened yet.
     pub fn new() -> Metrics {
-        let turned_away = Tally::of(&[CONNECTIONS, DESCRIPTORS]);
-        Metrics { turned_away, evicted: Tally::of(&[TOTAL, PEER]), ..Metrics::default() }
+        let rejected = CounterVec::of(&[CONNECTIONS, DESCRIPTORS]);
+        Metrics { rejected, evicted: CounterVec::of(&[TOTAL, PEER]), ..Metrics::default() }
     }
 }
 
@@ -119,7 +119,7 @@ impl Warnings {
 
 /// How the loop spends its time.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub struct LoopStats {
     pub count: u64,
     /// Sockets that were ready, over all turns, and in the fullest one.
     pub events: u64,
@@ -130,7 +130,7 @@ pub struct Turns {
     began: Duration,
 }
 
-impl Turns {
+impl LoopStats {
     /// A turn begins at this time since the start.
     pub fn begin(&mut self, now: Duration) {
         self.count += 1;
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn kinds_are_counted_apart() {
-        let mut tally = Tally::of(&["a", "b"]);
+        let mut tally = CounterVec::of(&["a", "b"]);
         ["b", "c", "b"].into_iter().for_each(|kind| tally.add(kind));
         assert_eq!(tally.iter().collect::<Vec<_>>(), [("a", 0), ("b", 2), ("c", 1)]);
         assert_eq!((tally.get("b"), tally.get("d"), tally.total()), (2, 0, 3));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn waiting_is_not_busy() {
-        let mut turns = Turns::default();
+        let mut turns = LoopStats::default();
         for (begin, end) in [(10, 15), (100, 101)] {
             turns.begin(Duration::from_millis(begin));
             turns.batch(begin as usize);

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::command::Refusal;
-use crate::models::id::{Role, UserId};
+use crate::chat::command::CommandError;
+use crate::chat::id::{Role, UserId};
 
 /// The fields of a payload that say who and where; each client sends those that its message needs.
 #[derive(Deserialize)]
@@ -25,37 +25,37 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a payload, which has to be an object.
-    pub fn parse(payload: Option<&'a str>) -> Result<Fields<'a>, Refusal> {
-        serde_json::from_str(object(payload)?).map_err(|_| Refusal::InvalidPayload)
+    pub fn parse(payload: Option<&'a str>) -> Result<Fields<'a>, CommandError> {
+        serde_json::from_str(object(payload)?).map_err(|_| CommandError::InvalidPayload)
     }
 
     /// Who sends it.
-    pub fn user_id(&self) -> Result<UserId, Refusal> {
-        read(self.user_id).ok_or(Refusal::InvalidUserId)
+    pub fn user_id(&self) -> Result<UserId, CommandError> {
+        read(self.user_id).ok_or(CommandError::InvalidUserId)
     }
 
     /// Who sends it, in a message for one role alone: a role that is given has to be that one.
-    pub fn user_in(&self, role: Role) -> Result<UserId, Refusal> {
+    pub fn user_in(&self, role: Role) -> Result<UserId, CommandError> {
         if self.role.is_some_and(|role| role.get() != "null") && self.role()? != role {
-            return Err(Refusal::WrongRole);
+            return Err(CommandError::WrongRole);
         }
         self.user_id()
     }
 
     /// Who claims.
-    pub fn teacher_id(&self) -> Result<UserId, Refusal> {
-        read(self.teacher_id).ok_or(Refusal::InvalidTeacherId)
+    pub fn teacher_id(&self) -> Result<UserId, CommandError> {
+        read(self.teacher_id).ok_or(CommandError::InvalidTeacherId)
     }
 
     /// The chat that it is about.
-    pub fn chat_id(&self) -> Result<Uuid, Refusal> {
-        let text: Cow<str> = read(self.chat_id).ok_or(Refusal::InvalidChatId)?;
-        chat_id(&text).ok_or(Refusal::UnknownChat)
+    pub fn chat_id(&self) -> Result<Uuid, CommandError> {
+        let text: Cow<str> = read(self.chat_id).ok_or(CommandError::InvalidChatId)?;
+        chat_id(&text).ok_or(CommandError::UnknownChat)
     }
 
     /// In which role.
-    pub fn role(&self) -> Result<Role, Refusal> {
-        read(self.role).ok_or(Refusal::WrongRole)
+    pub fn role(&self) -> Result<Role, CommandError> {
+        read(self.role).ok_or(CommandError::WrongRole)
     }
 }
 
@@ -64,8 +64,8 @@ fn read<'a, T: Deserialize<'a>>(field: Option<&'a RawValue>) -> Option<T> {
 }
 
 /// A payload as JSON text, which has to be an object.
-pub fn object(payload: Option<&str>) -> Result<&str, Refusal> {
-    payload.filter(|payload| payload.starts_with('{')).ok_or(Refusal::InvalidPayload)
+pub fn object(payload: Option<&str>) -> Result<&str, CommandError> {
+    payload.filter(|payload| payload.starts_with('{')).ok_or(CommandError::InvalidPayload)
 }
 
 /// A chat's id in the one form in which this server writes it: another would name a topic or channel

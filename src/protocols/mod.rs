@@ -1,7 +1,7 @@
 //! Wire text to commands, events to wire text: one file a protocol, and the enum over them.
 //!
 //! A message goes through in three steps, so that nothing is borrowed while the chat works on it:
-//! [`Protocol::decode`] reads it, the app carries out its commands, [`Protocol::answer`] tells the sender
+//! [`Protocol::decode`] reads it, the chat carries out its commands, [`Protocol::answer`] tells the sender
 //! what became of it.
 
 pub mod bayeux;
@@ -11,9 +11,9 @@ pub mod socket_io;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::command::{Command, Refusal};
-use crate::event::Event;
-use crate::models::Millis;
+use crate::Millis;
+use crate::chat::command::{Command, CommandError};
+use crate::chat::event::Event;
 
 use bayeux::Bayeux;
 use phoenix::Phoenix;
@@ -33,12 +33,12 @@ pub enum Protocol {
 /// What a protocol made of a message.
 #[derive(Debug)]
 pub enum Decoded<'a> {
-    /// Something to carry out, and the ticket to answer it with.
+    /// Something to carry out, and the context to answer it with.
     Request(Request<'a>),
     /// Nothing is left to do: it was answered on the spot.
     Done,
     /// It was no request that can be carried out; the sender has been told why.
-    Refused(Refusal),
+    Refused(CommandError),
     /// The client's users leave, and the client stays.
     Leave,
     /// The client leaves, or what came was no message of this protocol: the connection is to be closed.
@@ -62,27 +62,27 @@ pub struct Request<'a> {
     /// What has to happen first: a rejoin as somebody else is a leave and a join.
     pub first: Vec<Command<'a>>,
     pub command: Command<'a>,
-    pub ticket: Ticket<'a>,
+    pub context: ReplyContext<'a>,
 }
 
 /// What a protocol needs to answer a request.
 #[derive(Debug)]
-pub enum Ticket<'a> {
-    Phoenix(phoenix::Ticket<'a>),
-    SocketIo(socket_io::Ticket<'a>),
-    Bayeux(bayeux::Ticket<'a>),
+pub enum ReplyContext<'a> {
+    Phoenix(phoenix::ReplyContext<'a>),
+    SocketIo(socket_io::ReplyContext<'a>),
+    Bayeux(bayeux::ReplyContext<'a>),
 }
 
-/// Clients of one dialect get the same text for the same event.
+/// Clients of one encoding get the same text for the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum Encoding {
     Phoenix(phoenix::Version),
     SocketIo,
     Bayeux,
 }
 
 impl Protocol {
-    /// Reads one text message. What can be answered without the app goes to `out`.
+    /// Reads one text message. What can be answered without the chat goes to `out`.
     pub fn decode<'a>(&mut self, text: &'a str, out: &mut Outgoing) -> Decoded<'a> {
         match self {
             Protocol::Phoenix(phoenix) => phoenix.decode(text, out),
@@ -102,14 +102,21 @@ impl Protocol {
     }
 
     /// Tells the sender of a request what became of it.
-    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
-        match (self, ticket) {
-            (Protocol::Phoenix(phoenix), Ticket::Phoenix(ticket)) => phoenix.answer(ticket, result, out),
-            (Protocol::SocketIo(socket_io), Ticket::SocketIo(ticket)) => {
-                socket_io.answer(ticket, result, out)
+    pub fn answer(
+        &mut self,
+        context: ReplyContext<'_>,
+        result: Result<(), CommandError>,
+        out: &mut Outgoing,
+    ) {
+        match (self, context) {
+            (Protocol::Phoenix(phoenix), ReplyContext::Phoenix(context)) => {
+                phoenix.answer(context, result, out)
             }
-            (Protocol::Bayeux(bayeux), Ticket::Bayeux(ticket)) => bayeux.answer(ticket, result, out),
-            // A ticket goes back to the client whose message it came from.
+            (Protocol::SocketIo(socket_io), ReplyContext::SocketIo(context)) => {
+                socket_io.answer(context, result, out)
+            }
+            (Protocol::Bayeux(bayeux), ReplyContext::Bayeux(context)) => bayeux.answer(context, result, out),
+            // A context goes back to the client whose message it came from.
             _ => {}
         }
     }
@@ -169,9 +176,9 @@ impl Protocol {
         }
     }
 
-    /// The dialect in which this client gets an event that goes to several; `None` if it has not subscribed to it.
-    pub fn dialect_for(&self, event: &Event<'_>) -> Option<Dialect> {
-        self.wants(event).then(|| self.dialect())
+    /// The encoding in which this client gets an event that goes to several; `None` if it has not subscribed to it.
+    pub fn encoding_for(&self, event: &Event<'_>) -> Option<Encoding> {
+        self.wants(event).then(|| self.encoding())
     }
 
     /// Writes an event to this client if it has subscribed to what the event belongs to. False if the client has
@@ -190,7 +197,7 @@ impl Protocol {
                 if bayeux.wants(event) {
                     bayeux::encode(event, out);
                 }
-                bayeux.told(event);
+                bayeux.on_delivered(event);
                 true
             }
         }
@@ -206,22 +213,22 @@ impl Protocol {
     }
 
     /// What the client's texts have in common with those of other clients.
-    fn dialect(&self) -> Dialect {
+    fn encoding(&self) -> Encoding {
         match self {
-            Protocol::Phoenix(phoenix) => Dialect::Phoenix(phoenix.version()),
-            Protocol::SocketIo(_) => Dialect::SocketIo,
-            Protocol::Bayeux(_) => Dialect::Bayeux,
+            Protocol::Phoenix(phoenix) => Encoding::Phoenix(phoenix.version()),
+            Protocol::SocketIo(_) => Encoding::SocketIo,
+            Protocol::Bayeux(_) => Encoding::Bayeux,
         }
     }
 }
 
-impl Dialect {
-    /// Writes an event that goes to several clients as this dialect says it. Phoenix has broadcasts for that.
+impl Encoding {
+    /// Writes an event that goes to several clients as this encoding says it. Phoenix has broadcasts for that.
     pub fn broadcast(self, event: &Event<'_>, out: &mut Outgoing) {
         match self {
-            Dialect::Phoenix(version) => phoenix::broadcast(version, event, out),
-            Dialect::SocketIo => socket_io::encode(event, out),
-            Dialect::Bayeux => bayeux::encode(event, out),
+            Encoding::Phoenix(version) => phoenix::broadcast(version, event, out),
+            Encoding::SocketIo => socket_io::encode(event, out),
+            Encoding::Bayeux => bayeux::encode(event, out),
         }
     }
 }

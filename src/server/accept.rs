@@ -9,8 +9,8 @@ use mio::net::TcpStream;
 use super::Server;
 use super::listeners::{self, Accepted};
 use super::socket::Socket;
+use crate::Millis;
 use crate::metrics::{CONNECTIONS, DESCRIPTORS};
-use crate::models::Millis;
 
 /// Connections taken in in one turn: about a millisecond's worth.
 const BATCH: usize = 128;
@@ -19,41 +19,41 @@ const RETRY: Millis = 100;
 
 impl Server {
     /// Somebody waits at a listener.
-    pub(super) fn crowd(&mut self, listener: usize) {
-        if !self.crowded.contains(&listener) {
-            self.crowded.push(listener);
+    pub(super) fn accept_later(&mut self, listener: usize) {
+        if !self.accept_ready.contains(&listener) {
+            self.accept_ready.push(listener);
         }
     }
 
     /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
     pub(super) fn accept(&mut self) {
         let mut room = BATCH;
-        while let (Some(&listener), 1..) = (self.crowded.last(), room) {
+        while let (Some(&listener), 1..) = (self.accept_ready.last(), room) {
             room -= 1;
             match self.listeners.accept(listener) {
                 Accepted::Connection(stream, _) if self.endpoint.is_full() => {
-                    self.turn_away(CONNECTIONS);
+                    self.reject(CONNECTIONS);
                     listeners::refuse(stream);
                 }
-                Accepted::Connection(stream, address) => self.take_in(stream, address),
-                Accepted::Refused => self.turn_away(DESCRIPTORS),
+                Accepted::Connection(stream, address) => self.admit(stream, address),
+                Accepted::Refused => self.reject(DESCRIPTORS),
                 Accepted::GivenUp => {}
                 Accepted::Nobody => {
-                    self.crowded.pop();
+                    self.accept_ready.pop();
                 }
                 Accepted::Exhausted => {
-                    self.crowded.clear();
+                    self.accept_ready.clear();
                     self.accept_retry = Some(self.clock.now() + RETRY);
                 }
             }
         }
         // One listener at which there is no end must not keep the others waiting.
-        if self.crowded.len() > 1 {
-            self.crowded.rotate_right(1);
+        if self.accept_ready.len() > 1 {
+            self.accept_ready.rotate_right(1);
         }
     }
 
-    fn take_in(&mut self, stream: TcpStream, address: IpAddr) {
+    fn admit(&mut self, stream: TcpStream, address: IpAddr) {
         let now = self.clock.now();
         let id = self.endpoint.open(address, now);
         let slot = id.slot() as usize;
@@ -72,12 +72,12 @@ impl Server {
     }
 
     /// Somebody cannot be taken in, for this is full.
-    fn turn_away(&mut self, full: &'static str) {
-        self.endpoint.metrics.turned_away.add(full);
+    fn reject(&mut self, full: &'static str) {
+        self.endpoint.metrics.rejected.add(full);
         if self.warnings.may_warn(self.clock.now()) {
             warn!(
-                "there is no room: too many {full}; {} were turned away so far",
-                self.endpoint.metrics.turned_away.total()
+                "there is no room: too many {full}; {} were rejected so far",
+                self.endpoint.metrics.rejected.total()
             );
         }
     }

@@ -1,9 +1,9 @@
 //! The time, read when a turn of the loop begins, when something has come in it and when it is over, and up to
-//! when everybody has been heard.
+//! when everybody has been watermark.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::models::Millis;
+use crate::Millis;
 
 /// Unix time as of the start, going on with the monotonic clock: setting the system's clock moves
 /// neither deadlines nor the order of messages.
@@ -43,17 +43,17 @@ impl Clock {
 /// of the whole process, or in a crowd that one batch of events does not hold, what came in time may still wait
 /// in the kernel.
 #[derive(Debug)]
-pub struct Heard {
+pub struct InputWatermark {
     until: Millis,
     /// When the kernel was asked first, and how many events it has given since.
     asked: Millis,
     events: usize,
 }
 
-impl Heard {
+impl InputWatermark {
     /// Nobody is there yet.
-    pub fn new(now: Millis) -> Heard {
-        Heard { until: now, asked: now, events: 0 }
+    pub fn new(now: Millis) -> InputWatermark {
+        InputWatermark { until: now, asked: now, events: 0 }
     }
 
     /// The kernel is about to be asked.
@@ -85,25 +85,25 @@ mod tests {
 
     #[test]
     fn all_is_heard_when_a_batch_has_room_left() {
-        let mut heard = Heard::new(0);
-        heard.ask(10);
-        heard.take(4, true, 20);
-        assert_eq!(heard.until(), 0);
-        heard.ask(11);
-        heard.take(3, false, 20);
-        assert_eq!(heard.until(), 10);
-        heard.ask(12);
-        heard.take(0, false, 20);
-        assert_eq!(heard.until(), 12);
+        let mut watermark = InputWatermark::new(0);
+        watermark.ask(10);
+        watermark.take(4, true, 20);
+        assert_eq!(watermark.until(), 0);
+        watermark.ask(11);
+        watermark.take(3, false, 20);
+        assert_eq!(watermark.until(), 10);
+        watermark.ask(12);
+        watermark.take(0, false, 20);
+        assert_eq!(watermark.until(), 12);
     }
 
     #[test]
     fn a_crowd_without_end_keeps_nobody_from_being_timed_out() {
-        let mut heard = Heard::new(0);
+        let mut watermark = InputWatermark::new(0);
         for turn in 1..=6 {
-            heard.ask(turn);
-            heard.take(4, true, 11);
+            watermark.ask(turn);
+            watermark.take(4, true, 11);
         }
-        assert_eq!(heard.until(), 4, "the second round began with the fourth batch");
+        assert_eq!(watermark.until(), 4, "the second round began with the fourth batch");
     }
 }

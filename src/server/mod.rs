@@ -22,13 +22,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
+use crate::Millis;
 use crate::endpoint::{ConnectionId, Endpoint, Next};
 use crate::metrics::Warnings;
-use crate::models::Millis;
 use crate::options::Options;
 use crate::process::{Process, Usage};
 
-use clock::{Clock, Heard};
+use clock::{Clock, InputWatermark};
 use listeners::Listeners;
 use socket::Socket;
 
@@ -59,11 +59,11 @@ pub struct Server {
     signals: Signals,
     listeners: Listeners,
     /// Those at whose door somebody may be waiting, by index.
-    crowded: Vec<usize>,
+    accept_ready: Vec<usize>,
     accept_retry: Option<Millis>,
     warnings: Warnings,
     clock: Clock,
-    heard: Heard,
+    watermark: InputWatermark,
     buffer: Box<[u8]>,
     /// By slot: the socket of each connection.
     sockets: Vec<Option<Socket>>,
@@ -87,10 +87,10 @@ impl Server {
             poll,
             signals,
             listeners,
-            crowded: Vec::new(),
+            accept_ready: Vec::new(),
             accept_retry: None,
             warnings: Warnings::default(),
-            heard: Heard::new(clock.now()),
+            watermark: InputWatermark::new(clock.now()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             sockets: Vec::new(),
             endpoint: Endpoint::new(options, max_connections, clock.now(), Uuid::new_v4, usage),
@@ -127,28 +127,28 @@ impl Server {
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.clock.tick();
-        self.endpoint.metrics.turns.end(self.clock.uptime());
+        self.endpoint.metrics.loop_stats.end(self.clock.uptime());
         let timeout = self.timeout();
-        self.heard.ask(self.clock.now());
+        self.watermark.ask(self.clock.now());
         match self.poll.poll(events, timeout) {
             Ok(()) => {
                 let count = events.iter().count();
-                self.endpoint.metrics.turns.batch(count);
+                self.endpoint.metrics.loop_stats.batch(count);
                 let sources = self.endpoint.connection_count() + self.listeners.len() + 1;
-                self.heard.take(count, count == BATCH, sources);
+                self.watermark.take(count, count == BATCH, sources);
             }
-            // A signal, or the whole process was stopped: nobody was heard.
+            // A signal, or the whole process was stopped: nobody was watermark.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         self.clock.tick();
-        self.endpoint.metrics.turns.begin(self.clock.uptime());
+        self.endpoint.metrics.loop_stats.begin(self.clock.uptime());
         Ok(())
     }
 
     /// How long the poll may sleep: not at all while there is work that no event will tell of.
     fn timeout(&self) -> Option<Duration> {
-        if self.endpoint.has_work() || !self.crowded.is_empty() {
+        if self.endpoint.has_work() || !self.accept_ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = [self.endpoint.next_deadline(), self.accept_retry, self.stop_at];
@@ -159,7 +159,7 @@ impl Server {
     fn dispatch(&mut self, event: &Event) {
         match event.token() {
             SIGNALS => self.stop(),
-            Token(token) if token >= FIRST_LISTENER.0 => self.crowd(token - FIRST_LISTENER.0),
+            Token(token) if token >= FIRST_LISTENER.0 => self.accept_later(token - FIRST_LISTENER.0),
             Token(token) => self.ready(token.into(), event),
         }
     }
@@ -225,7 +225,7 @@ impl Server {
     /// Does what time asks for, as far as there is time.
     fn tick(&mut self) {
         let began = self.clock.uptime();
-        while self.endpoint.tick(self.clock.now(), self.heard.until()) {
+        while self.endpoint.tick(self.clock.now(), self.watermark.until()) {
             self.clock.tick();
             if self.clock.uptime() - began > TICK_BUDGET {
                 break;
@@ -233,13 +233,13 @@ impl Server {
         }
         if self.accept_retry.is_some_and(|due| due <= self.clock.now()) {
             self.accept_retry = None;
-            self.crowded = (0..self.listeners.len()).collect();
+            self.accept_ready = (0..self.listeners.len()).collect();
         }
     }
 
     /// Whether this turn has taken so long already, as of the last time that the clock was read.
     fn is_over(&self, budget: Duration) -> bool {
-        self.clock.uptime().saturating_sub(self.endpoint.metrics.turns.began()) > budget
+        self.clock.uptime().saturating_sub(self.endpoint.metrics.loop_stats.began()) > budget
     }
 
     /// Writes to each connection that has something to be told, as far as there is time. Cutting one off may give
@@ -299,7 +299,7 @@ impl Server {
             info!("stopping: {} connections to close", self.endpoint.connection_count());
             self.stop_at = Some(now + self.drain_timeout);
             self.listeners.close();
-            self.crowded.clear();
+            self.accept_ready.clear();
             self.endpoint.stop(self.drain_timeout, now);
         }
     }

@@ -3,21 +3,21 @@
 use std::collections::HashSet;
 
 use fastrand::Rng;
-use mio_chat_server::app::{App, Limits};
-use mio_chat_server::command::{Command, Refusal};
-use mio_chat_server::event::{Deliver, Event};
+use mio_chat_server::Millis;
+use mio_chat_server::chat::client_roster::Member;
+use mio_chat_server::chat::command::{Command, CommandError};
+use mio_chat_server::chat::event::{Deliver, Event};
+use mio_chat_server::chat::id::{ClientId, Role};
+use mio_chat_server::chat::student_roster::StudentState;
+use mio_chat_server::chat::{Chat, Limits};
 use mio_chat_server::memory::Memory;
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::client_roster::Member;
-use mio_chat_server::models::id::{ClientId, Role};
-use mio_chat_server::models::student_roster::StudentState;
 use uuid::Uuid;
 
 use super::model::{Events, Model, Told};
 
 /// The app, with its model.
 pub struct CheckedApp {
-    app: App,
+    app: Chat,
     pub model: Model,
     students_per_teacher: usize,
 }
@@ -53,18 +53,18 @@ impl CheckedApp {
         let mut ids = Rng::with_seed(seed);
         let students_per_teacher = limits.students_per_teacher;
         let model = Model::new(limits, ids.clone());
-        let app = App::new(limits, &Memory::new(usize::MAX), move || Uuid::from_u128(ids.u128(..)));
+        let app = Chat::new(limits, &Memory::new(usize::MAX), move || Uuid::from_u128(ids.u128(..)));
         CheckedApp { app, model, students_per_teacher }
     }
 
-    /// See [`App::handle`].
+    /// See [`Chat::handle`].
     pub fn handle(
         &mut self,
         client: ClientId,
         command: Command<'_>,
         now: Millis,
         out: &mut dyn Deliver,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let what = command.clone();
         let mut witness = Witness::new(out);
         let result = self.app.handle(client, command, now, &mut witness);
@@ -79,7 +79,7 @@ impl CheckedApp {
         result
     }
 
-    /// See [`App::gone`].
+    /// See [`Chat::gone`].
     pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
         let expected = self.model.gone(client);
         let mut witness = Witness::new(out);
@@ -89,12 +89,12 @@ impl CheckedApp {
         self.check_counts();
     }
 
-    /// See [`App::next_wakeup`].
+    /// See [`Chat::next_wakeup`].
     pub fn next_wakeup(&self) -> Option<Millis> {
         self.app.next_wakeup()
     }
 
-    /// See [`App::wake`].
+    /// See [`Chat::wake`].
     pub fn wake(&mut self, now: Millis, out: &mut dyn Deliver) {
         let mut witness = Witness::new(out);
         self.app.wake(now, &mut witness);
@@ -129,14 +129,14 @@ impl CheckedApp {
         let mut students = HashSet::new();
         for (key, chat) in models.chats.iter() {
             assert!(students.insert(chat.student), "a student in two chats");
-            assert_eq!(models.teachers.get(chat.teacher).chats[chat.seat as usize], key);
+            assert_eq!(models.teachers.get(chat.teacher).chats[chat.teacher_index as usize], key);
             assert_eq!(models.students.get(chat.student).state(), StudentState::Chatting(key));
             assert_eq!(chat.message_count, self.model.chats[&chat.id].sent);
             let kept = self.model.chats[&chat.id].history.iter().map(|kept| (kept.sender, &*kept.payload));
             let messages: Vec<_> = chat.messages().collect();
             assert!(messages.iter().map(|message| (message.sender, &*message.payload)).eq(kept));
             for role in [Role::Teacher, Role::Student] {
-                assert_eq!(models.party(chat, role).0.text(), self.model.chats[&chat.id].party(role));
+                assert_eq!(models.participant(chat, role).0.text(), self.model.chats[&chat.id].party(role));
             }
         }
         for teacher in models.teachers.iter() {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fastrand::Rng;
-use mio_chat_server::app::Limits;
-use mio_chat_server::command::{Command, Refusal};
-use mio_chat_server::event::Event;
-use mio_chat_server::models::id::{ClientId, Role, UserId};
+use mio_chat_server::chat::Limits;
+use mio_chat_server::chat::command::{Command, CommandError};
+use mio_chat_server::chat::event::Event;
+use mio_chat_server::chat::id::{ClientId, Role, UserId};
 use uuid::Uuid;
 
 /// An event that was delivered, as far as the checks need it.
@@ -124,7 +124,7 @@ impl Model {
         client: ClientId,
         command: &Command<'_>,
         is_undelivered: bool,
-    ) -> (Result<(), Refusal>, Events) {
+    ) -> (Result<(), CommandError>, Events) {
         let mut events = Events::new();
         (self.carry_out(client, command, is_undelivered, &mut events), events)
     }
@@ -135,7 +135,7 @@ impl Model {
         command: &Command<'_>,
         is_undelivered: bool,
         events: &mut Events,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         match command {
             Command::ConnectTeacher { user } => self.connect(client, Role::Teacher, user)?,
             Command::ConnectStudent { user } => self.connect(client, Role::Student, user)?,
@@ -148,11 +148,11 @@ impl Model {
             Command::OpenChat { chat, role, user } => {
                 self.check_party(client, *chat, *role)?;
                 if self.chats[chat].party(*role) != user.text() {
-                    return Err(Refusal::NotYourChat);
+                    return Err(CommandError::NotYourChat);
                 }
             }
             Command::AwaitChat { role, user } => match self.holders.get(&name(*role, user.text())) {
-                Some(holder) if *holder != client => return Err(Refusal::NotYourUser),
+                Some(holder) if *holder != client => return Err(CommandError::NotYourUser),
                 _ => {}
             },
             Command::ListenToChat { chat, role: Some(role) } => self.check_party(client, *chat, *role)?,
@@ -167,7 +167,7 @@ impl Model {
                 let this = self.chats.get_mut(chat).unwrap();
                 let kept = Kept { sender: *from, payload: payload.clone(), is_delivered: !is_undelivered };
                 if !this.keep(kept, limit) && is_undelivered {
-                    return Err(Refusal::HistoryFull);
+                    return Err(CommandError::HistoryFull);
                 }
                 this.sent += 1;
                 if !is_undelivered {
@@ -218,16 +218,16 @@ impl Model {
         self.holders[&name(role, self.chats[&chat].party(role))]
     }
 
-    fn connect(&mut self, client: ClientId, role: Role, user: &UserId) -> Result<(), Refusal> {
+    fn connect(&mut self, client: ClientId, role: Role, user: &UserId) -> Result<(), CommandError> {
         let holder = *self.holders.entry(name(role, user.text())).or_insert(client);
-        if holder == client { Ok(()) } else { Err(Refusal::IdInUse) }
+        if holder == client { Ok(()) } else { Err(CommandError::IdInUse) }
     }
 
-    fn ready(&mut self, client: ClientId, user: &UserId) -> Result<(), Refusal> {
+    fn ready(&mut self, client: ClientId, user: &UserId) -> Result<(), CommandError> {
         self.check_own(client, Role::Student, user)?;
         let id = user.text();
         if self.chats.values().any(|chat| chat.student == id) {
-            return Err(Refusal::AlreadyChatting);
+            return Err(CommandError::AlreadyChatting);
         }
         self.ready.insert(id.into());
         if !self.queue.iter().any(|waiting| waiting == id) {
@@ -237,7 +237,7 @@ impl Model {
     }
 
     /// First come, first served; without room or without anybody who waits, nothing is said.
-    fn claim(&mut self, client: ClientId, user: &UserId, events: &mut Events) -> Result<(), Refusal> {
+    fn claim(&mut self, client: ClientId, user: &UserId, events: &mut Events) -> Result<(), CommandError> {
         self.check_own(client, Role::Teacher, user)?;
         let teacher = user.text().to_owned();
         let chats = self.chats.values().filter(|chat| chat.teacher == teacher).count();
@@ -260,7 +260,7 @@ impl Model {
         chat: Uuid,
         role: Role,
         events: &mut Events,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         self.check_party(client, chat, role)?;
         let entered = &mut self.chats.get_mut(&chat).unwrap().entered;
         let before = *entered;
@@ -297,19 +297,19 @@ impl Model {
         }
     }
 
-    fn check_own(&self, client: ClientId, role: Role, user: &UserId) -> Result<(), Refusal> {
+    fn check_own(&self, client: ClientId, role: Role, user: &UserId) -> Result<(), CommandError> {
         match self.holders.get(&name(role, user.text())) {
-            None if role == Role::Teacher => Err(Refusal::UnknownTeacher),
-            None => Err(Refusal::UnknownStudent),
+            None if role == Role::Teacher => Err(CommandError::UnknownTeacher),
+            None => Err(CommandError::UnknownStudent),
             Some(holder) if *holder == client => Ok(()),
-            Some(_) => Err(Refusal::NotYourUser),
+            Some(_) => Err(CommandError::NotYourUser),
         }
     }
 
-    fn check_party(&self, client: ClientId, chat: Uuid, role: Role) -> Result<(), Refusal> {
+    fn check_party(&self, client: ClientId, chat: Uuid, role: Role) -> Result<(), CommandError> {
         if !self.chats.contains_key(&chat) {
-            return Err(Refusal::UnknownChat);
+            return Err(CommandError::UnknownChat);
         }
-        if self.holder(chat, role) == client { Ok(()) } else { Err(Refusal::NotYourChat) }
+        if self.holder(chat, role) == client { Ok(()) } else { Err(CommandError::NotYourChat) }
     }
 }

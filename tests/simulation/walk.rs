@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use fastrand::Rng;
-use mio_chat_server::app::Limits;
-use mio_chat_server::command::{Command, Refusal};
-use mio_chat_server::event::{Deliver, Event};
-use mio_chat_server::models::id::{ClientId, Role, UserId};
+use mio_chat_server::chat::Limits;
+use mio_chat_server::chat::command::{Command, CommandError};
+use mio_chat_server::chat::event::{Deliver, Event};
+use mio_chat_server::chat::id::{ClientId, Role, UserId};
 use uuid::Uuid;
 
 use super::checked::CheckedApp;
@@ -134,7 +134,7 @@ impl Walk {
         let follow_up = command.follow_up();
         let result = self.app.handle(client, command, self.now, &mut self.nobody);
         self.refused += u64::from(result.is_err());
-        self.not_kept += u64::from(result == Err(Refusal::HistoryFull));
+        self.not_kept += u64::from(result == Err(CommandError::HistoryFull));
         if let Some(command) = follow_up.filter(|_| result.is_ok())
             && let Command::DeliverKept { chat, role } = command
         {

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::Millis;
+use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
 use crate::endpoint::connection::{AnswerForm, Pending, State};
 use crate::http::peer::Peer;
-use crate::models::Millis;
-use crate::models::id::ClientId;
 use crate::protocols::bayeux::{self, Message};
 use crate::websocket;
 
@@ -139,7 +139,7 @@ impl Endpoint {
                 let client = hold.client;
                 self.hold(hold, replies);
                 if let Some(form) = form {
-                    self.park(slot, client, form);
+                    self.hold_request(slot, client, form);
                 }
             }
         }
@@ -154,7 +154,9 @@ impl Endpoint {
             Some(slot) => {
                 matches!(self.connections.get(slot).state, State::Bayeux(Some(bound), _) if bound == client)
             }
-            None => self.clients.mailbox(client).is_some_and(|mailbox| mailbox.parked.is_none()),
+            None => {
+                self.clients.poll_queue(client).is_some_and(|poll_queue| poll_queue.held_request.is_none())
+            }
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::command::{Command, Refusal};
-use crate::event::Event;
-use crate::models::id::{Role, UserId};
+use crate::chat::command::{Command, CommandError};
+use crate::chat::event::Event;
+use crate::chat::id::{Role, UserId};
 use crate::protocols::json::{Fields, chat_id, object};
 
 /// A channel that a client may hear.
@@ -69,13 +69,13 @@ impl Channel {
 }
 
 /// The commands that a publication stands for: what has to happen first, and what it is about.
-pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
+pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Command<'a>), CommandError> {
     let segments: Vec<_> = channel.trim_start_matches('/').split('/').collect();
     let fields = || Fields::parse(Some(data));
     match segments[..] {
         ["chat", id, who, action] => {
             let (Some(chat), Some(role)) = (chat_id(id), role(who)) else {
-                return Err(Refusal::UnmatchedTopic);
+                return Err(CommandError::UnmatchedTopic);
             };
             in_chat(chat, role, action, data)
         }
@@ -95,7 +95,7 @@ pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Co
             let user = fields()?.user_in(Role::Student)?;
             Ok((Vec::new(), Command::Disconnect { role: Role::Student, user }))
         }
-        _ => Err(Refusal::UnmatchedTopic),
+        _ => Err(CommandError::UnmatchedTopic),
     }
 }
 
@@ -104,7 +104,7 @@ fn in_chat<'a>(
     role: Role,
     action: &str,
     data: &'a str,
-) -> Result<(Vec<Command<'a>>, Command<'a>), Refusal> {
+) -> Result<(Vec<Command<'a>>, Command<'a>), CommandError> {
     match action {
         "send" => Ok((Vec::new(), Command::Send { chat, from: role, payload: object(Some(data))? })),
         "joined" => {
@@ -112,7 +112,7 @@ fn in_chat<'a>(
             Ok((vec![Command::OpenChat { chat, role, user }], Command::EnterChat { chat, role }))
         }
         "terminate" => Ok((Vec::new(), Command::Terminate { chat, by: role })),
-        _ => Err(Refusal::UnmatchedTopic),
+        _ => Err(CommandError::UnmatchedTopic),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events as deliveries: an array of one message, on the channel that the event belongs to.
 
-use crate::event::Event;
-use crate::models::id::Role;
+use crate::chat::event::Event;
+use crate::chat::id::Role;
 use crate::protocols::Outgoing;
 use crate::protocols::json::escaped;
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{CONNECT_TIMEOUT, CONNECTION_TYPES};
-use crate::command::Refusal;
-use crate::models::Millis;
+use crate::Millis;
+use crate::chat::command::CommandError;
 
 /// A message from a client. What is not of the type that it should be is as good as missing.
 #[derive(Debug, Deserialize)]
@@ -331,18 +331,18 @@ pub fn invalid(channel: &str) -> String {
 }
 
 /// What the chat refuses, in Faye's form; of what Faye knows nothing, in our words.
-pub fn refused(message: &Message<'_>, refusal: Refusal) -> String {
+pub fn refused(message: &Message<'_>, refusal: CommandError) -> String {
     // For a subscribe it is the channels that are forbidden.
     let subscription = message.subscription().map(|names| names.join(","));
     let channel = subscription.as_deref().unwrap_or(message.channel());
     match refusal {
-        Refusal::InvalidUserId => missing("userId"),
-        Refusal::InvalidTeacherId => missing("teacherId"),
-        Refusal::UnknownEvent
-        | Refusal::UnmatchedTopic
-        | Refusal::UnknownChat
-        | Refusal::NotYourChat
-        | Refusal::NotYourUser => forbidden(channel),
+        CommandError::InvalidUserId => missing("userId"),
+        CommandError::InvalidTeacherId => missing("teacherId"),
+        CommandError::UnknownEvent
+        | CommandError::UnmatchedTopic
+        | CommandError::UnknownChat
+        | CommandError::NotYourChat
+        | CommandError::NotYourUser => forbidden(channel),
         other => format!("400:{channel}:{other}"),
     }
 }

@@ -14,10 +14,10 @@ mod transport;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Decoded, Outgoing, Request, Wake};
-use crate::command::Refusal;
-use crate::event::Event;
+use crate::Millis;
+use crate::chat::command::CommandError;
+use crate::chat::event::Event;
 use crate::memory::Share;
-use crate::models::Millis;
 
 pub use channel::Channel;
 pub use encode::encode;
@@ -56,7 +56,7 @@ struct Held {
 
 /// What is needed to answer a message.
 #[derive(Debug)]
-pub struct Ticket<'a> {
+pub struct ReplyContext<'a> {
     message: Box<Message<'a>>,
     /// What is subscribed to once it is granted.
     channels: Vec<Channel>,
@@ -84,17 +84,22 @@ impl Bayeux {
             }
             channel if channel.starts_with("/meta/") => {
                 out(&[&message.reply().fail(forbidden(channel)).text()]);
-                Decoded::Refused(Refusal::UnmatchedTopic)
+                Decoded::Refused(CommandError::UnmatchedTopic)
             }
             _ => self.publish(message, out),
         }
     }
 
     /// See [`super::Protocol::answer`].
-    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
-        let message = ticket.message;
+    pub fn answer(
+        &mut self,
+        context: ReplyContext<'_>,
+        result: Result<(), CommandError>,
+        out: &mut Outgoing,
+    ) {
+        let message = context.message;
         if result.is_ok() {
-            self.subscriptions.add(ticket.channels);
+            self.subscriptions.add(context.channels);
         }
         let reply = match result {
             Ok(()) => message.reply(),
@@ -128,7 +133,7 @@ impl Bayeux {
     }
 
     /// Gives up a connect that is held: who waited for its answer is gone, or asked again.
-    pub fn let_go(&mut self) {
+    pub fn release_held_connect(&mut self) {
         self.held = None;
     }
 
@@ -159,7 +164,7 @@ impl Bayeux {
 
     /// An event has gone to this client. Nothing more comes in a chat that is over, and a client that never
     /// unsubscribes must not gather the channels of all its chats.
-    pub fn told(&mut self, event: &Event<'_>) {
+    pub fn on_delivered(&mut self, event: &Event<'_>) {
         if let Event::ChatTerminated { to, chat } = *event {
             let channels = [Channel::Receive(chat, to), Channel::Terminated(chat, to), Channel::Ready(chat)];
             self.subscriptions.remove(&channels);
@@ -169,7 +174,7 @@ impl Bayeux {
     fn subscribe<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let channels = match subscribable(&message) {
             Ok(channels) if !self.subscriptions.has_room_for(channels.len()) => {
-                Err((Refusal::TooManyTopics, refused(&message, Refusal::TooManyTopics)))
+                Err((CommandError::TooManyTopics, refused(&message, CommandError::TooManyTopics)))
             }
             other => other,
         };
@@ -181,12 +186,12 @@ impl Bayeux {
             }
         };
         let mut commands: Vec<_> = channels.iter().filter_map(Channel::listen).collect();
-        let ticket = Ticket { message: Box::new(message), channels };
+        let context = ReplyContext { message: Box::new(message), channels };
         let Some(command) = commands.pop() else {
-            self.answer(ticket, Ok(()), out);
+            self.answer(context, Ok(()), out);
             return Decoded::Done;
         };
-        Decoded::Request(Request { first: commands, command, ticket: super::Ticket::Bayeux(ticket) })
+        Decoded::Request(Request { first: commands, command, context: super::ReplyContext::Bayeux(context) })
     }
 
     fn unsubscribe(&mut self, message: &Message<'_>, out: &mut Outgoing) -> Decoded<'static> {
@@ -203,15 +208,15 @@ impl Bayeux {
 
     fn publish<'a>(&mut self, message: Message<'a>, out: &mut Outgoing) -> Decoded<'a> {
         let commands = match (channel::is_name(message.channel()), message.data()) {
-            (false, _) => Err((Refusal::UnmatchedTopic, invalid(message.channel()))),
-            (true, None) => Err((Refusal::InvalidPayload, missing("data"))),
+            (false, _) => Err((CommandError::UnmatchedTopic, invalid(message.channel()))),
+            (true, None) => Err((CommandError::InvalidPayload, missing("data"))),
             (true, Some(data)) => channel::publish(message.channel(), data)
                 .map_err(|refusal| (refusal, refused(&message, refusal))),
         };
         match commands {
             Ok((first, command)) => {
-                let ticket = Ticket { message: Box::new(message), channels: Vec::new() };
-                Decoded::Request(Request { first, command, ticket: super::Ticket::Bayeux(ticket) })
+                let context = ReplyContext { message: Box::new(message), channels: Vec::new() };
+                Decoded::Request(Request { first, command, context: super::ReplyContext::Bayeux(context) })
             }
             Err((refusal, error)) => {
                 out(&[&message.reply().fail(error).text()]);
@@ -223,16 +228,17 @@ impl Bayeux {
 
 /// The channels that a message names, each of which has to be one that a client may hear. The error is why
 /// they are not, and how Faye says it.
-fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, (Refusal, String)> {
-    let names = message.subscription().ok_or_else(|| (Refusal::InvalidPayload, missing("subscription")))?;
+fn subscribable(message: &Message<'_>) -> Result<Vec<Channel>, (CommandError, String)> {
+    let names =
+        message.subscription().ok_or_else(|| (CommandError::InvalidPayload, missing("subscription")))?;
     names
         .iter()
         .map(|name| match Channel::parse(name) {
             Some(channel) => Ok(channel),
             None if channel::is_name(name) || channel::is_pattern(name) => {
-                Err((Refusal::UnmatchedTopic, forbidden(name)))
+                Err((CommandError::UnmatchedTopic, forbidden(name)))
             }
-            None => Err((Refusal::UnmatchedTopic, invalid(name))),
+            None => Err((CommandError::UnmatchedTopic, invalid(name))),
         })
         .collect()
 }
@@ -293,7 +299,7 @@ mod tests {
     fn a_chat_that_is_over_leaves_no_subscription() {
         let mut bayeux = client();
         let (chat, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let role = crate::models::id::Role::Teacher;
+        let role = crate::chat::id::Role::Teacher;
         bayeux.subscriptions.add(vec![
             Channel::Receive(chat, role),
             Channel::Terminated(chat, role),
@@ -301,9 +307,9 @@ mod tests {
             Channel::Receive(other, role),
             Channel::Status,
         ]);
-        bayeux.told(&Event::ChatReady { to: role, chat });
+        bayeux.on_delivered(&Event::ChatReady { to: role, chat });
         assert!(bayeux.subscriptions.contains(&Channel::Ready(chat)));
-        bayeux.told(&Event::ChatTerminated { to: role, chat });
+        bayeux.on_delivered(&Event::ChatTerminated { to: role, chat });
         let left = [Channel::Receive(other, role), Channel::Status];
         assert!(bayeux.subscriptions.iter().all(|channel| left.contains(channel)));
         assert_eq!(bayeux.subscriptions.iter().count(), left.len());

@@ -80,8 +80,8 @@ impl Subscriptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::id::Role;
     use crate::memory::Memory;
-    use crate::models::id::Role;
 
     fn channels(numbers: std::ops::Range<usize>) -> Vec<Channel> {
         let id = |n: usize| format!("{n:0128}").as_str().into();

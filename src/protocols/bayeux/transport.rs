@@ -2,15 +2,15 @@
 //! the other.
 
 use super::batch::{Batch, Hold};
+use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
-use crate::endpoint::clients::Link;
+use crate::endpoint::clients::Transport;
 use crate::endpoint::connection::{AnswerForm, BodyForm, State};
 use crate::endpoint::connections::ConnectionId;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
-use crate::models::id::ClientId;
 use crate::protocols::bayeux::{self, BatchError, Bayeux, Message};
 use crate::protocols::{Decoded, Protocol};
 use crate::websocket::{self, FrameReader};
@@ -98,10 +98,10 @@ impl Endpoint {
         for message in connects {
             if let Some(client) = self.bayeux_client(message)
                 && bayeux::check_connect(message, true).is_ok()
-                && let Some(mailbox) = self.clients.mailbox(client)
+                && let Some(poll_queue) = self.clients.poll_queue(client)
             {
-                mailbox.first_request_due = None;
-                mailbox.is_lost = false;
+                poll_queue.first_request_due = None;
+                poll_queue.is_lost = false;
             }
         }
     }
@@ -142,9 +142,9 @@ impl Endpoint {
             }
             None => {
                 self.detach(client);
-                if let Some(mailbox) = self.clients.mailbox(client) {
-                    mailbox.is_lost = false;
-                    mailbox.first_request_due = None;
+                if let Some(poll_queue) = self.clients.poll_queue(client) {
+                    poll_queue.is_lost = false;
+                    poll_queue.first_request_due = None;
                 }
                 self.take_payload(client)
             }
@@ -171,9 +171,9 @@ impl Endpoint {
         let replies = &mut batch.replies;
         match bayeux.receive(message, &mut |parts| replies.push(parts.concat())) {
             Decoded::Request(request) => {
-                let (ticket, result) = self.carry_out(client, request);
+                let (context, result) = self.carry_out(client, request);
                 if let Some(client) = self.clients.get_mut(client) {
-                    client.protocol.answer(ticket, result, &mut |parts| replies.push(parts.concat()));
+                    client.protocol.answer(context, result, &mut |parts| replies.push(parts.concat()));
                 }
             }
             Decoded::Close(..) => {
@@ -195,9 +195,9 @@ impl Endpoint {
         let Some(body) = self.clients.bayeux(client).and_then(Bayeux::supersede) else {
             return;
         };
-        match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(id)) if body != "[]" => self.write_to(id, &body),
-            Some(Link::Polling(_)) => self.answer(client, body),
+        match self.clients.get(client).map(|client| &client.transport) {
+            Some(&Transport::WebSocket(id)) if body != "[]" => self.write_to(id, &body),
+            Some(Transport::Polling(_)) => self.answer(client, body),
             _ => {}
         }
     }
@@ -214,7 +214,7 @@ impl Endpoint {
     /// Drops a held connect without an answer: nothing is left to answer over.
     pub(crate) fn forget_held(&mut self, client: ClientId) {
         if let Some(bayeux) = self.clients.bayeux(client) {
-            bayeux.let_go();
+            bayeux.release_held_connect();
         }
     }
 
@@ -229,7 +229,7 @@ impl Endpoint {
         let Some(state) = self.clients.get(client) else {
             return;
         };
-        if matches!(state.link, Link::Socket(_)) && state.protocol.held_bytes() > 0 {
+        if matches!(state.transport, Transport::WebSocket(_)) && state.protocol.held_bytes() > 0 {
             self.answer_held(client);
         }
     }
@@ -239,8 +239,8 @@ impl Endpoint {
         let Some(body) = self.payload(client, None) else {
             return;
         };
-        match self.clients.get(client).map(|client| &client.link) {
-            Some(&Link::Socket(id)) => self.write_to(id, &body),
+        match self.clients.get(client).map(|client| &client.transport) {
+            Some(&Transport::WebSocket(id)) => self.write_to(id, &body),
             _ => self.answer(client, body),
         }
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::frame::{NULL, Version};
 use super::topic::{CHAT, STATS, STUDENT, TEACHERS};
-use crate::event::Event;
-use crate::models::id::{Role, UserId};
+use crate::chat::event::Event;
+use crate::chat::id::{Role, UserId};
 use crate::protocols::Outgoing;
 use crate::protocols::json::escaped;
 

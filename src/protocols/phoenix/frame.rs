@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::command::Refusal;
+use crate::chat::command::CommandError;
 use crate::protocols::Outgoing;
 use crate::protocols::json::{self, Fields, escaped};
 
@@ -88,12 +88,12 @@ impl<'a> Frame<'a> {
     }
 
     /// The payload as JSON text, which has to be an object.
-    pub fn object(&self) -> Result<&'a str, Refusal> {
+    pub fn object(&self) -> Result<&'a str, CommandError> {
         json::object(self.payload.map(RawValue::get))
     }
 
     /// The payload's fields.
-    pub fn fields(&self) -> Result<Fields<'a>, Refusal> {
+    pub fn fields(&self) -> Result<Fields<'a>, CommandError> {
         Fields::parse(self.payload.map(RawValue::get))
     }
 }
@@ -184,9 +184,9 @@ mod tests {
     fn a_payload_is_an_object() {
         for payload in ["null", "1", "\"{\"", "[{}]"] {
             let text = format!(r#"[null,null,"t","e",{payload}]"#);
-            assert_eq!(v2(&text).unwrap().object(), Err(Refusal::InvalidPayload), "{payload}");
+            assert_eq!(v2(&text).unwrap().object(), Err(CommandError::InvalidPayload), "{payload}");
         }
         let missing = v2(r#"[null,null,"t","e"]"#).unwrap();
-        assert_eq!(missing.object(), Err(Refusal::InvalidPayload));
+        assert_eq!(missing.object(), Err(CommandError::InvalidPayload));
     }
 }

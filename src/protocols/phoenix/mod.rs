@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Decoded, Outgoing, Request, Wake};
-use crate::command::{Command, Refusal};
-use crate::event::Event;
-use crate::models::Millis;
-use crate::models::id::Role;
+use crate::Millis;
+use crate::chat::command::{Command, CommandError};
+use crate::chat::event::Event;
+use crate::chat::id::Role;
 
 use encode::encode;
 pub use frame::Version;
@@ -35,7 +35,7 @@ pub struct Phoenix {
 
 /// What is needed to answer a frame.
 #[derive(Debug)]
-pub struct Ticket<'a> {
+pub struct ReplyContext<'a> {
     refs: (&'a str, &'a str),
     topic: Cow<'a, str>,
     action: Action,
@@ -53,7 +53,7 @@ enum Action {
 /// A frame's commands (see [`Request`]), and how to answer it.
 type Plan<'a> = (Option<Command<'a>>, Command<'a>, Action);
 
-/// See [`super::Dialect::broadcast`].
+/// See [`super::Encoding::broadcast`].
 pub fn broadcast(version: Version, event: &Event<'_>, out: &mut Outgoing) {
     encode(version, NULL, event, out);
 }
@@ -85,8 +85,8 @@ impl Phoenix {
         }
         match self.plan(&frame) {
             Ok((first, command, action)) => {
-                let ticket = super::Ticket::Phoenix(Ticket { refs, topic: frame.topic, action });
-                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
+                let context = super::ReplyContext::Phoenix(ReplyContext { refs, topic: frame.topic, action });
+                Decoded::Request(Request { first: first.into_iter().collect(), command, context })
             }
             Err(refusal) => {
                 self.reply(refs, &frame.topic, Err(refusal), out);
@@ -96,8 +96,13 @@ impl Phoenix {
     }
 
     /// See [`super::Protocol::answer`].
-    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
-        let Ticket { refs, topic, action } = ticket;
+    pub fn answer(
+        &mut self,
+        context: ReplyContext<'_>,
+        result: Result<(), CommandError>,
+        out: &mut Outgoing,
+    ) {
+        let ReplyContext { refs, topic, action } = context;
         match action {
             Action::Push if result.is_ok() => {}
             Action::Push => self.reply(refs, &topic, result, out),
@@ -142,16 +147,16 @@ impl Phoenix {
     }
 
     fn joined_for(&self, event: &Event<'_>) -> Option<&Joined> {
-        self.joined.iter().find(|joined| joined.membership.hears(event))
+        self.joined.iter().find(|joined| joined.membership.is_subscribed(event))
     }
 
-    fn plan<'a>(&self, frame: &Frame<'a>) -> Result<Plan<'a>, Refusal> {
-        let topic = TopicName::parse(&frame.topic).ok_or(Refusal::UnmatchedTopic)?;
+    fn plan<'a>(&self, frame: &Frame<'a>) -> Result<Plan<'a>, CommandError> {
+        let topic = TopicName::parse(&frame.topic).ok_or(CommandError::UnmatchedTopic)?;
         let index = self.joined.iter().position(|joined| joined.membership.is_of(&topic));
         if frame.event == "phx_join" {
             return self.join(topic, index, frame);
         }
-        let index = index.ok_or(Refusal::UnmatchedTopic)?;
+        let index = index.ok_or(CommandError::UnmatchedTopic)?;
         let membership = &self.joined[index].membership;
         if frame.event == "phx_leave" {
             return Ok((None, membership.leave(), Action::Leave(index)));
@@ -174,11 +179,11 @@ impl Phoenix {
         topic: TopicName<'_>,
         index: Option<usize>,
         frame: &Frame<'_>,
-    ) -> Result<Plan<'a>, Refusal> {
+    ) -> Result<Plan<'a>, CommandError> {
         let (membership, command) = topic.join(&frame.fields()?)?;
         let replaced = index.map(|index| &self.joined[index].membership);
         if replaced.is_none() && self.joined.len() >= MAX_TOPICS {
-            return Err(Refusal::TooManyTopics);
+            return Err(CommandError::TooManyTopics);
         }
         // A teacher who joins as somebody else leaves first. A rejoin of the same user is no departure:
         // the queue and the chats stay as they are.
@@ -200,7 +205,7 @@ impl Phoenix {
         }
     }
 
-    fn reply(&self, refs: (&str, &str), topic: &str, result: Result<(), Refusal>, out: &mut Outgoing) {
+    fn reply(&self, refs: (&str, &str), topic: &str, result: Result<(), CommandError>, out: &mut Outgoing) {
         let reply;
         let payload = match result {
             Ok(()) => r#"{"status":"ok","response":{}}"#,
@@ -220,7 +225,7 @@ impl Phoenix {
 }
 
 /// The command of a push, by its topic and its event.
-fn push<'a>(membership: &Membership, frame: &Frame<'a>) -> Result<Command<'a>, Refusal> {
+fn push<'a>(membership: &Membership, frame: &Frame<'a>) -> Result<Command<'a>, CommandError> {
     match (membership, frame.event.as_ref()) {
         (&Membership::Chat(chat, role), event) => chat_push(chat, role, event, frame),
         (Membership::Teachers(_), "claim:student") => {
@@ -228,9 +233,13 @@ fn push<'a>(membership: &Membership, frame: &Frame<'a>) -> Result<Command<'a>, R
         }
         (Membership::Student(user), "student:ready") => {
             let ready = frame.fields()?.user_id()?;
-            if ready == *user { Ok(Command::StudentReady { user: ready }) } else { Err(Refusal::WrongUser) }
+            if ready == *user {
+                Ok(Command::StudentReady { user: ready })
+            } else {
+                Err(CommandError::WrongUser)
+            }
         }
-        _ => Err(Refusal::UnknownEvent),
+        _ => Err(CommandError::UnknownEvent),
     }
 }
 
@@ -239,14 +248,14 @@ fn chat_push<'a>(
     role: Role,
     event: &str,
     frame: &Frame<'a>,
-) -> Result<Command<'a>, Refusal> {
+) -> Result<Command<'a>, CommandError> {
     let (event_role, command) = match event {
         "teacher:send" => (Role::Teacher, Command::Send { chat, from: role, payload: frame.object()? }),
         "student:send" => (Role::Student, Command::Send { chat, from: role, payload: frame.object()? }),
         "teacher:joined" => (Role::Teacher, Command::EnterChat { chat, role }),
         "student:joined" => (Role::Student, Command::EnterChat { chat, role }),
         "chat:terminate" => (role, Command::Terminate { chat, by: role }),
-        _ => return Err(Refusal::UnknownEvent),
+        _ => return Err(CommandError::UnknownEvent),
     };
-    if role == event_role { Ok(command) } else { Err(Refusal::WrongRole) }
+    if role == event_role { Ok(command) } else { Err(CommandError::WrongRole) }
 }

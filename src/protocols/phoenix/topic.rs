@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::command::{Command, Refusal};
-use crate::event::Event;
-use crate::models::id::{Role, UserId};
+use crate::chat::command::{Command, CommandError};
+use crate::chat::event::Event;
+use crate::chat::id::{Role, UserId};
 use crate::protocols::json::{Fields, chat_id};
 
 pub const TEACHERS: &str = "presence:teachers";
@@ -36,7 +36,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// What a client becomes by joining this topic, and the command that the join stands for.
-    pub fn join(self, fields: &Fields<'_>) -> Result<(Membership, Command<'static>), Refusal> {
+    pub fn join(self, fields: &Fields<'_>) -> Result<(Membership, Command<'static>), CommandError> {
         if self == TopicName::Stats {
             return Ok((Membership::Stats, Command::WatchStats));
         }
@@ -48,11 +48,11 @@ impl<'a> TopicName<'a> {
             (TopicName::Student(id), Role::Student) if id == user.text() => {
                 Ok((Membership::Student(user.clone()), Command::ConnectStudent { user }))
             }
-            (TopicName::Student(_), Role::Student) => Err(Refusal::WrongUser),
+            (TopicName::Student(_), Role::Student) => Err(CommandError::WrongUser),
             (TopicName::Chat(chat), role) => {
                 Ok((Membership::Chat(chat, role), Command::OpenChat { chat, role, user }))
             }
-            _ => Err(Refusal::WrongRole),
+            _ => Err(CommandError::WrongRole),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Membership {
     }
 
     /// Whether an event of this topic is for the one who joined it.
-    pub fn hears(&self, event: &Event<'_>) -> bool {
+    pub fn is_subscribed(&self, event: &Event<'_>) -> bool {
         match (self, event) {
             (
                 Membership::Chat(chat, role),

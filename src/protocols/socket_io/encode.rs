@@ -1,7 +1,7 @@
 //! Events as Socket.IO event packets, with node-chat-server's names.
 
-use crate::event::Event;
-use crate::models::id::Role;
+use crate::chat::event::Event;
+use crate::chat::id::Role;
 use crate::protocols::Outgoing;
 use crate::protocols::json::escaped;
 

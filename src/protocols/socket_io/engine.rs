@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::models::Millis;
-use crate::models::id::ClientId;
+use crate::Millis;
+use crate::chat::id::ClientId;
 
 /// The revision of Engine.IO that a client asked for with `EIO`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

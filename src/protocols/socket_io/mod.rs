@@ -12,10 +12,10 @@ use std::borrow::Cow;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Decoded, Outgoing, Request, Wake};
-use crate::command::Refusal;
-use crate::event::Event;
-use crate::models::Millis;
-use crate::models::id::Role;
+use crate::Millis;
+use crate::chat::command::CommandError;
+use crate::chat::event::Event;
+use crate::chat::id::Role;
 
 pub use encode::encode;
 use engine::Revision;
@@ -58,7 +58,7 @@ pub struct SocketIo {
 
 /// What is needed to answer a packet.
 #[derive(Debug)]
-pub struct Ticket<'a> {
+pub struct ReplyContext<'a> {
     /// The namespace with a comma behind it; nothing for the default one.
     namespace: Cow<'static, str>,
     event: &'a str,
@@ -123,9 +123,14 @@ impl SocketIo {
     }
 
     /// See [`super::Protocol::answer`].
-    pub fn answer(&mut self, ticket: Ticket<'_>, result: Result<(), Refusal>, out: &mut Outgoing) {
-        let namespace = &*ticket.namespace;
-        match (ticket.ack, result) {
+    pub fn answer(
+        &mut self,
+        context: ReplyContext<'_>,
+        result: Result<(), CommandError>,
+        out: &mut Outgoing,
+    ) {
+        let namespace = &*context.namespace;
+        match (context.ack, result) {
             (Some(id), Ok(())) => out(&["43", namespace, id, r#"[{"status":"ok"}]"#]),
             (Some(id), Err(refusal)) => {
                 out(&["43", namespace, id, r#"[{"status":"error","reason":""#, refusal.reason(), "\"}]"]);
@@ -137,7 +142,7 @@ impl SocketIo {
                 "[\"",
                 ERROR_EVENT,
                 "\",{\"event\":",
-                ticket.event,
+                context.event,
                 ",\"reason\":\"",
                 refusal.reason(),
                 "\"}]",
@@ -193,8 +198,8 @@ impl SocketIo {
             Packet::Event(event) => self.event(event, out),
             Packet::BinaryEvent { event, attachments } => {
                 self.attachments = attachments;
-                self.answer(ticket(&event), Err(Refusal::BinaryData), out);
-                Decoded::Refused(Refusal::BinaryData)
+                self.answer(context(&event), Err(CommandError::BinaryData), out);
+                Decoded::Refused(CommandError::BinaryData)
             }
             Packet::BinaryAck { attachments } => {
                 self.attachments = attachments;
@@ -208,7 +213,7 @@ impl SocketIo {
         if namespace != "/" {
             let error = self.revision.invalid_namespace();
             out(&["44", &prefix(namespace), error]);
-            return Decoded::Refused(Refusal::UnmatchedTopic);
+            return Decoded::Refused(CommandError::UnmatchedTopic);
         }
         self.namespace = Namespace::Connected;
         match self.revision {
@@ -222,13 +227,13 @@ impl SocketIo {
     }
 
     fn event<'a>(&mut self, packet: EventPacket<'a>, out: &mut Outgoing) -> Decoded<'a> {
-        let ticket = ticket(&packet);
+        let context = context(&packet);
         let command = if packet.namespace != "/" || !self.is_connected() {
-            Err(Refusal::NotConnected)
+            Err(CommandError::NotConnected)
         } else if packet.is("ping") {
             out(&["42[\"pong\"]"]);
-            if ticket.ack.is_some() {
-                self.answer(ticket, Ok(()), out);
+            if context.ack.is_some() {
+                self.answer(context, Ok(()), out);
             }
             return Decoded::Done;
         } else {
@@ -236,19 +241,19 @@ impl SocketIo {
         };
         match command {
             Ok((first, command)) => {
-                let ticket = super::Ticket::SocketIo(ticket);
-                Decoded::Request(Request { first: first.into_iter().collect(), command, ticket })
+                let context = super::ReplyContext::SocketIo(context);
+                Decoded::Request(Request { first: first.into_iter().collect(), command, context })
             }
             Err(refusal) => {
-                self.answer(ticket, Err(refusal), out);
+                self.answer(context, Err(refusal), out);
                 Decoded::Refused(refusal)
             }
         }
     }
 }
 
-fn ticket<'a>(packet: &EventPacket<'a>) -> Ticket<'a> {
-    Ticket { namespace: prefix(packet.namespace), event: packet.name, ack: packet.ack }
+fn context<'a>(packet: &EventPacket<'a>) -> ReplyContext<'a> {
+    ReplyContext { namespace: prefix(packet.namespace), event: packet.name, ack: packet.ack }
 }
 
 /// A namespace as it stands in a packet: the default one does not.

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::command::{Command, Refusal};
-use crate::models::id::Role;
+use crate::chat::command::{Command, CommandError};
+use crate::chat::id::Role;
 use crate::protocols::json::{self, Fields};
 
 /// A packet, without the Engine.IO type before it.
@@ -102,7 +102,7 @@ impl<'a> EventPacket<'a> {
     }
 
     /// The commands that the event stands for: what has to happen first, and what it is about.
-    pub fn command(&self) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+    pub fn command(&self) -> Result<(Option<Command<'a>>, Command<'a>), CommandError> {
         match self.name.trim_matches('"') {
             "chat:teacher:send" => self.send(Role::Teacher),
             "chat:student:send" => self.send(Role::Student),
@@ -125,31 +125,31 @@ impl<'a> EventPacket<'a> {
                 let user = self.fields()?.user_in(Role::Student)?;
                 Ok((None, Command::Disconnect { role: Role::Student, user }))
             }
-            _ => Err(Refusal::UnknownEvent),
+            _ => Err(CommandError::UnknownEvent),
         }
     }
 
-    fn send(&self, from: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+    fn send(&self, from: Role) -> Result<(Option<Command<'a>>, Command<'a>), CommandError> {
         let chat = self.fields()?.chat_id()?;
         Ok((None, Command::Send { chat, from, payload: self.object()? }))
     }
 
-    fn joined(&self, role: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+    fn joined(&self, role: Role) -> Result<(Option<Command<'a>>, Command<'a>), CommandError> {
         let fields = self.fields()?;
         let chat = fields.chat_id()?;
         let user = fields.user_id()?;
         Ok((Some(Command::OpenChat { chat, role, user }), Command::EnterChat { chat, role }))
     }
 
-    fn terminate(&self, by: Role) -> Result<(Option<Command<'a>>, Command<'a>), Refusal> {
+    fn terminate(&self, by: Role) -> Result<(Option<Command<'a>>, Command<'a>), CommandError> {
         Ok((None, Command::Terminate { chat: self.fields()?.chat_id()?, by }))
     }
 
-    fn fields(&self) -> Result<Fields<'a>, Refusal> {
+    fn fields(&self) -> Result<Fields<'a>, CommandError> {
         Fields::parse(self.data.map(RawValue::get))
     }
 
-    fn object(&self) -> Result<&'a str, Refusal> {
+    fn object(&self) -> Result<&'a str, CommandError> {
         json::object(self.data.map(RawValue::get))
     }
 }
@@ -255,15 +255,15 @@ mod tests {
     fn each_command_has_what_it_needs_or_is_refused() {
         let refusal = |text| event(text).command().map(|_| ()).unwrap_err();
         for (text, expected) in [
-            (r#"2["presence:claim_student",null]"#, Refusal::InvalidPayload),
-            (r#"2["presence:claim_student"]"#, Refusal::InvalidPayload),
-            (r#"2["presence:claim_student",{}]"#, Refusal::InvalidTeacherId),
-            (r#"2["presence:teacher:connect",{"role":"teacher"}]"#, Refusal::InvalidUserId),
-            (r#"2["presence:teacher:connect",{"userId":1,"role":"student"}]"#, Refusal::WrongRole),
-            (r#"2["chat:teacher:send",{"message":"x"}]"#, Refusal::InvalidChatId),
-            (r#"2["chat:teacher:send",{"chatId":"1"}]"#, Refusal::UnknownChat),
-            (r#"2["chat:teacher:send",{"chatId":1}]"#, Refusal::InvalidChatId),
-            (r#"2["nonsense",{}]"#, Refusal::UnknownEvent),
+            (r#"2["presence:claim_student",null]"#, CommandError::InvalidPayload),
+            (r#"2["presence:claim_student"]"#, CommandError::InvalidPayload),
+            (r#"2["presence:claim_student",{}]"#, CommandError::InvalidTeacherId),
+            (r#"2["presence:teacher:connect",{"role":"teacher"}]"#, CommandError::InvalidUserId),
+            (r#"2["presence:teacher:connect",{"userId":1,"role":"student"}]"#, CommandError::WrongRole),
+            (r#"2["chat:teacher:send",{"message":"x"}]"#, CommandError::InvalidChatId),
+            (r#"2["chat:teacher:send",{"chatId":"1"}]"#, CommandError::UnknownChat),
+            (r#"2["chat:teacher:send",{"chatId":1}]"#, CommandError::InvalidChatId),
+            (r#"2["nonsense",{}]"#, CommandError::UnknownEvent),
         ] {
             assert_eq!(refusal(text), expected, "{text}");
         }

@@ -1,9 +1,9 @@
 //! The packets of an Engine.IO post on their way through, over several turns if they are many.
 
 use super::transport::{BAD_REQUEST, error};
+use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
 use crate::http::response::Response;
-use crate::models::id::ClientId;
 use crate::protocols::socket_io::CLOSE;
 
 /// The packets of a post that are not carried out yet. They hold up what came behind the post.
@@ -47,7 +47,7 @@ impl Endpoint {
         mut pending: PendingPayload,
     ) -> Option<PendingPayload> {
         let result = loop {
-            if self.work == 0 || self.app.is_leaving(pending.client) {
+            if self.work == 0 || self.chat.is_leaving(pending.client) {
                 return Some(pending);
             }
             self.work -= 1;
@@ -58,8 +58,8 @@ impl Endpoint {
                 break result;
             }
         };
-        if let Some(mailbox) = self.clients.mailbox(pending.client) {
-            mailbox.posting = None;
+        if let Some(poll_queue) = self.clients.poll_queue(pending.client) {
+            poll_queue.posting = None;
         }
         let response = result.unwrap_or_else(error).with_cors(pending.origin.as_deref());
         let keep_alive = self.may_stay_open(pending.keep_alive);

@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::payload::{PendingPayload, posted};
+use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
-use crate::endpoint::clients::Link;
+use crate::endpoint::clients::Transport;
 use crate::endpoint::connection::{AnswerForm, BodyForm, Pending, State};
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
-use crate::models::id::ClientId;
 use crate::protocols::Protocol;
 use crate::protocols::socket_io::engine::{
     MAX_PACKETS, Revision, parse_session_id, session_id, unescape_newlines,
@@ -62,7 +62,7 @@ impl Endpoint {
         self.clients.heard(client, self.now);
         self.touch_detached(client);
         // A client that has a WebSocket has left the other transports behind.
-        if self.clients.mailbox(client).is_none() {
+        if self.clients.poll_queue(client).is_none() {
             return Err(BAD_REQUEST);
         }
         match request.method {
@@ -97,7 +97,7 @@ impl Endpoint {
             let peer = Peer::of(self.client_address(slot, request));
             (self.open_detached(protocol, peer), &["websocket"][..])
         };
-        self.clients.speak(client, &mut self.connections, |protocol, out| {
+        self.clients.with_protocol(client, &mut self.connections, |protocol, out| {
             if let Protocol::SocketIo(socket_io) = protocol {
                 socket_io.open(&session_id(client, secret), upgrades, max_payload, out);
             }
@@ -124,20 +124,20 @@ impl Endpoint {
         request: &Request<'_>,
         body: BodyForm,
     ) -> Result<Option<Response>, &'static str> {
-        let mailbox = self.clients.mailbox(client).ok_or(BAD_REQUEST)?;
-        mailbox.first_request_due = None;
-        if mailbox.parked.is_some() {
+        let poll_queue = self.clients.poll_queue(client).ok_or(BAD_REQUEST)?;
+        poll_queue.first_request_due = None;
+        if poll_queue.held_request.is_some() {
             self.close_client(client, CloseCode::Protocol, "overlapping polls");
             return Err(BAD_REQUEST);
         }
-        if !mailbox.is_empty() {
+        if !poll_queue.is_empty() {
             return Ok(self.take_payload(client).map(|payload| body.response(payload)));
         }
-        if mailbox.probe.is_some() {
+        if poll_queue.probe.is_some() {
             return Ok(self.payload(client, Some(NOOP)).map(|payload| body.response(payload)));
         }
         let origin = request.header("origin").map(Box::from);
-        self.park(slot, client, AnswerForm { keep_alive: request.keeps_alive(), origin, body });
+        self.hold_request(slot, client, AnswerForm { keep_alive: request.keeps_alive(), origin, body });
         Ok(None)
     }
 
@@ -159,8 +159,8 @@ impl Endpoint {
             self.close_client(client, CloseCode::Protocol, "overlapping posts");
             return Err(BAD_REQUEST);
         }
-        if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.posting = None;
+        if let Some(poll_queue) = self.clients.poll_queue(client) {
+            poll_queue.posting = None;
         }
         let body = posted_payload(request, body_form);
         let Some(packets) = body.as_deref().and_then(|body| revision.decode_payload(body)) else {
@@ -172,7 +172,7 @@ impl Endpoint {
             return Err(BAD_REQUEST);
         }
         let mut packets = packets.into_iter();
-        if self.app.is_leaving(client) {
+        if self.chat.is_leaving(client) {
             self.work = 0;
         }
         while self.work > 0
@@ -195,8 +195,8 @@ impl Endpoint {
 
     fn begin_payload(&mut self, slot: u32, payload: PendingPayload) {
         let id = self.connections.id(slot);
-        if let Some(mailbox) = self.clients.mailbox(payload.client) {
-            mailbox.posting = Some(id);
+        if let Some(poll_queue) = self.clients.poll_queue(payload.client) {
+            poll_queue.posting = Some(id);
         }
         self.connections.get_mut(slot).pending = Some(Box::new(Pending::Payload(payload)));
         self.connections.read_again(slot);
@@ -216,18 +216,19 @@ impl Endpoint {
             return self.close_client(client, CloseCode::Protocol, "overlapping posts");
         }
         let id = self.connections.id(slot);
-        if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.posting = Some(id);
+        if let Some(poll_queue) = self.clients.poll_queue(client) {
+            poll_queue.posting = Some(id);
         }
     }
 
     /// Whether a post of a client is under way: its body has not come whole, or is not carried out to its end yet.
     /// That does not count the request that is being read, whose reader is not with its connection meanwhile.
     fn is_posting(&self, client: ClientId) -> bool {
-        let Some(Link::Polling(mailbox)) = self.clients.get(client).map(|client| &client.link) else {
+        let Some(Transport::Polling(poll_queue)) = self.clients.get(client).map(|client| &client.transport)
+        else {
             return false;
         };
-        let slot = mailbox.posting.and_then(|id| self.connections.find(id));
+        let slot = poll_queue.posting.and_then(|id| self.connections.find(id));
         slot.map(|slot| self.connections.get(slot)).is_some_and(|connection| {
             connection.reader.is_some() || matches!(connection.pending.as_deref(), Some(Pending::Payload(_)))
         })
@@ -241,7 +242,7 @@ impl Endpoint {
         request: &Request<'_>,
     ) -> Result<Option<Response>, &'static str> {
         let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
-        if self.clients.mailbox(client).is_none_or(|mailbox| mailbox.probe.is_some()) {
+        if self.clients.poll_queue(client).is_none_or(|poll_queue| poll_queue.probe.is_some()) {
             return Err(BAD_REQUEST);
         }
         self.accept_upgrade(slot, request, &accept, None);
@@ -253,23 +254,23 @@ impl Endpoint {
     /// What comes over a WebSocket that is being tried: a ping, and then the word to change over.
     pub(crate) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
         let id = self.connections.id(slot);
-        let Some(mailbox) = self.clients.mailbox(client) else {
+        let Some(poll_queue) = self.clients.poll_queue(client) else {
             return self.fail(slot, CloseCode::Away, "session is gone");
         };
         match text {
-            "2probe" if mailbox.probe.is_none_or(|probe| probe == id) => {
-                mailbox.probe = Some(id);
+            "2probe" if poll_queue.probe.is_none_or(|probe| probe == id) => {
+                poll_queue.probe = Some(id);
                 websocket::write_text(self.connections.frame(slot), &["3probe"]);
-                self.answer_parked(client, Some(NOOP));
+                self.answer_held_request(client, Some(NOOP));
             }
-            "5" if mailbox.probe == Some(id) => self.change_over(slot, client),
+            "5" if poll_queue.probe == Some(id) => self.change_over(slot, client),
             _ => self.fail(slot, CloseCode::Protocol, "not an Engine.IO probe"),
         }
     }
 
     /// From polling to the WebSocket.
     fn change_over(&mut self, slot: u32, client: ClientId) {
-        self.answer_parked(client, Some(NOOP));
+        self.answer_held_request(client, Some(NOOP));
         self.attach_socket(slot, client);
         self.connections.restart_timer(slot);
     }
@@ -277,8 +278,8 @@ impl Endpoint {
     /// A WebSocket that was tried is at its end, and the client polls on.
     pub(crate) fn probe_failed(&mut self, slot: u32, client: ClientId) {
         let id = self.connections.id(slot);
-        if let Some(mailbox) = self.clients.mailbox(client) {
-            mailbox.probe.take_if(|probe| *probe == id);
+        if let Some(poll_queue) = self.clients.poll_queue(client) {
+            poll_queue.probe.take_if(|probe| *probe == id);
         }
     }
 }

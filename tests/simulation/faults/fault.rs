@@ -1,6 +1,6 @@
 //! What goes wrong, one thing at a time for one user at a time.
 
-use mio_chat_server::models::Millis;
+use mio_chat_server::Millis;
 
 use super::nonsense;
 use super::user::Stage;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
-use mio_chat_server::models::Millis;
+use mio_chat_server::Millis;
 
 /// Sums of one run or of several.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mio_chat_server::app::Limits;
-use mio_chat_server::event::{Deliver, Event};
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::id::{ClientId, Role};
+use mio_chat_server::Millis;
+use mio_chat_server::chat::Limits;
+use mio_chat_server::chat::event::{Deliver, Event};
+use mio_chat_server::chat::id::{ClientId, Role};
 use mio_chat_server::protocols::{Decoded, Protocol, Wake};
 use mio_chat_server::websocket::{self, FrameReader, Message, Read};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -207,7 +207,7 @@ impl House {
                 let socket = room.sockets.get_mut(&link).unwrap();
                 let out = &mut socket.outbound;
                 let mut speak = |parts: &[&str]| websocket::write_text(out, parts);
-                socket.protocol.answer(request.ticket, result, &mut speak);
+                socket.protocol.answer(request.context, result, &mut speak);
                 if let Some(command) = follow_up.filter(|_| result.is_ok()) {
                     app.handle(client, command, *now, room).unwrap();
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mio_chat_server::models::id::Role;
+use mio_chat_server::chat::id::Role;
 use uuid::Uuid;
 
 use super::house::LinkId;

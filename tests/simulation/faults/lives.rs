@@ -1,6 +1,6 @@
 //! What befalls users: they come, act, hear, lose their connections, and come again.
 
-use mio_chat_server::models::Millis;
+use mio_chat_server::Millis;
 
 use super::frames;
 use super::house::LinkId;

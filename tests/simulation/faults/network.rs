@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use mio_chat_server::models::Millis;
+use mio_chat_server::Millis;
 
 /// What comes out of a pipe at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What no client should say.
 
 use fastrand::Rng;
-use mio_chat_server::models::id::Role;
+use mio_chat_server::chat::id::Role;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use uuid::Uuid;
 

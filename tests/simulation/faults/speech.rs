@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::id::Role;
+use mio_chat_server::Millis;
+use mio_chat_server::chat::id::Role;
 use mio_chat_server::protocols::Protocol;
 use mio_chat_server::protocols::phoenix::{Phoenix, Version};
 use mio_chat_server::protocols::socket_io::SocketIo;

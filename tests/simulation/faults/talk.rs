@@ -1,8 +1,8 @@
 //! A chat, as one of its users knows it.
 
 use fastrand::Rng;
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::id::Role;
+use mio_chat_server::Millis;
+use mio_chat_server::chat::id::Role;
 use uuid::Uuid;
 
 /// A chat, as one of its users knows it.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::id::Role;
+use mio_chat_server::Millis;
+use mio_chat_server::chat::id::Role;
 use uuid::Uuid;
 
 use super::frames;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use fastrand::Rng;
-use mio_chat_server::models::Millis;
-use mio_chat_server::models::id::Role;
+use mio_chat_server::Millis;
+use mio_chat_server::chat::id::Role;
 
 use super::fault;
 use super::figures::Figures;

@@ -5,11 +5,11 @@ use std::collections::{HashMap, VecDeque};
 use slab::Slab;
 use uuid::Uuid;
 
-use super::Millis;
 use super::id::Role;
 use super::key_set::KeySet;
 use super::student_roster::StudentKey;
 use super::teacher_roster::TeacherKey;
+use crate::Millis;
 use crate::memory::{Memory, Share};
 
 /// Where a chat stands in the log; valid until it is finished.
@@ -17,12 +17,12 @@ pub type ChatKey = u32;
 
 /// A chat in progress.
 #[derive(Debug)]
-pub struct Chat {
+pub struct ActiveChat {
     pub id: Uuid,
     pub teacher: TeacherKey,
     pub student: StudentKey,
     /// The chat's place among its teacher's chats.
-    pub seat: u32,
+    pub teacher_index: u32,
     pub teacher_entered: bool,
     pub student_entered: bool,
     /// Messages sent in this chat so far, also those that the history has dropped.
@@ -30,7 +30,7 @@ pub struct Chat {
     history: History,
 }
 
-impl Chat {
+impl ActiveChat {
     /// Marks one side as having entered; true if the chat became ready by that.
     pub fn enter(&mut self, role: Role) -> bool {
         let ready = self.is_ready();
@@ -69,7 +69,7 @@ pub struct ChatCounts {
 /// node-chat-server's `ChatLog`.
 #[derive(Debug)]
 pub struct ChatLog {
-    chats: Slab<Chat>,
+    chats: Slab<ActiveChat>,
     /// All chats in progress, to be listed.
     listed: KeySet,
     keys: HashMap<Uuid, ChatKey>,
@@ -99,11 +99,11 @@ impl ChatLog {
 
     /// Begins a chat under an id that no chat in progress has.
     pub fn begin(&mut self, id: Uuid, teacher: TeacherKey, student: StudentKey) -> ChatKey {
-        let key = self.chats.insert(Chat {
+        let key = self.chats.insert(ActiveChat {
             id,
             teacher,
             student,
-            seat: 0,
+            teacher_index: 0,
             teacher_entered: false,
             student_entered: false,
             message_count: 0,
@@ -115,7 +115,7 @@ impl ChatLog {
     }
 
     /// Ends a chat: it is counted and forgotten.
-    pub fn finish(&mut self, key: ChatKey) -> Chat {
+    pub fn finish(&mut self, key: ChatKey) -> ActiveChat {
         let chat = self.chats.remove(key as usize);
         self.keys.remove(&chat.id);
         self.listed.remove(key);
@@ -165,12 +165,12 @@ impl ChatLog {
     }
 
     /// The chat at a key that came from this log.
-    pub fn get(&self, key: ChatKey) -> &Chat {
+    pub fn get(&self, key: ChatKey) -> &ActiveChat {
         &self.chats[key as usize]
     }
 
     /// The same, to change it.
-    pub fn get_mut(&mut self, key: ChatKey) -> &mut Chat {
+    pub fn get_mut(&mut self, key: ChatKey) -> &mut ActiveChat {
         &mut self.chats[key as usize]
     }
 
@@ -186,7 +186,7 @@ impl ChatLog {
     }
 
     /// The chats in progress, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (ChatKey, &Chat)> {
+    pub fn iter(&self) -> impl Iterator<Item = (ChatKey, &ActiveChat)> {
         self.listed.iter().map(|key| (key, self.get(key)))
     }
 }

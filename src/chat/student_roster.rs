@@ -2,11 +2,11 @@
 
 use std::ops::Deref;
 
-use super::Millis;
 use super::chat_log::ChatKey;
 use super::id::{ClientId, UserId};
 use super::key_set::KeySet;
 use super::roster::{Identified, Key, Roster};
+use crate::Millis;
 
 /// Where a student stands in the roster.
 pub type StudentKey = Key;

@@ -6,11 +6,11 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::{Serialize, Serializer};
 
-use crate::app::App;
-use crate::models::chat_lifetime::ChatLifetime;
-use crate::models::id::{Role, UserId};
-use crate::models::student_roster::StudentState;
-use crate::models::teacher_roster::Teacher;
+use crate::chat::Chat;
+use crate::chat::chat_lifetime::ChatLifetime;
+use crate::chat::id::{Role, UserId};
+use crate::chat::student_roster::StudentState;
+use crate::chat::teacher_roster::Teacher;
 
 /// Bytes of a list at the most. A row that does not fit ends it.
 pub const MAX_LIST: usize = 64 * 1024;
@@ -88,7 +88,7 @@ impl Write for Bounded<'_> {
 
 impl Serialize for StudentIds<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let student = |&chat: &u32| self.models.party(self.models.chats.get(chat), Role::Student).0;
+        let student = |&chat: &u32| self.models.participant(self.models.chats.get(chat), Role::Student).0;
         serializer.collect_seq(self.teacher.chats.iter().take(MAX_STUDENT_IDS).map(student))
     }
 }
@@ -152,7 +152,7 @@ impl Snapshot {
     }
 }
 
-impl App {
+impl Chat {
     /// What is to be shown now.
     pub fn snapshot(&self) -> Snapshot {
         let models = self.models();
@@ -190,7 +190,7 @@ fn students_list(models: &ChatLifetime) -> List {
             StudentState::Finished => ("finished", None),
             StudentState::Waiting { .. } | StudentState::Connected => ("waiting", None),
         };
-        let teacher_id = chat.map(|chat| models.party(models.chats.get(chat), Role::Teacher).0);
+        let teacher_id = chat.map(|chat| models.participant(models.chats.get(chat), Role::Teacher).0);
         StudentRow { id: &student.id, status, teacher_id }
     });
     List::of(models.students.counts().total, rows)
@@ -200,8 +200,8 @@ fn chats_list(models: &ChatLifetime) -> List {
     let rows = models.chats.iter().map(|(_, chat)| ChatRow {
         id: chat.id.hyphenated(),
         status: "active",
-        teacher_id: models.party(chat, Role::Teacher).0,
-        student_id: models.party(chat, Role::Student).0,
+        teacher_id: models.participant(chat, Role::Teacher).0,
+        student_id: models.participant(chat, Role::Student).0,
         teacher_entered: chat.teacher_entered,
         student_entered: chat.student_entered,
         message_count: chat.message_count,

@@ -5,22 +5,22 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::connections::ConnectionId;
+use crate::Millis;
 use crate::memory::{Memory, Share};
-use crate::models::Millis;
 
 /// What a message costs besides its bytes, so that many small ones count for what they are.
 const OVERHEAD: usize = 48;
 
 /// What waits for a polling client, and the request that waits for it.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct PollQueue {
     messages: VecDeque<Rc<str>>,
     /// The place of the status among the messages, if there is one.
     status: Option<usize>,
     /// Bytes that all messages cost.
     share: Share,
     /// The connection whose request is held until there is something to answer it with.
-    pub parked: Option<ConnectionId>,
+    pub held_request: Option<ConnectionId>,
     /// The socket or the request that the client was reached by has gone away, and it has not come back.
     pub is_lost: bool,
     /// The connection on which a WebSocket is being tried in place of the requests, which are not held
@@ -33,23 +33,23 @@ pub struct Mailbox {
     pub first_request_due: Option<Millis>,
 }
 
-impl Mailbox {
-    /// The mailbox of a new session.
-    pub fn opened(memory: &Memory, first_request_due: Millis) -> Mailbox {
-        Mailbox { first_request_due: Some(first_request_due), ..Mailbox::new(memory) }
+impl PollQueue {
+    /// The poll_queue of a new session.
+    pub fn opened(memory: &Memory, first_request_due: Millis) -> PollQueue {
+        PollQueue { first_request_due: Some(first_request_due), ..PollQueue::new(memory) }
     }
 
-    /// The mailbox of a client whose socket has gone away.
-    pub fn lost(memory: &Memory) -> Mailbox {
-        Mailbox { is_lost: true, ..Mailbox::new(memory) }
+    /// The poll_queue of a client whose socket has gone away.
+    pub fn lost(memory: &Memory) -> PollQueue {
+        PollQueue { is_lost: true, ..PollQueue::new(memory) }
     }
 
-    fn new(memory: &Memory) -> Mailbox {
-        Mailbox {
+    fn new(memory: &Memory) -> PollQueue {
+        PollQueue {
             messages: VecDeque::new(),
             status: None,
             share: memory.share(),
-            parked: None,
+            held_request: None,
             is_lost: false,
             probe: None,
             posting: None,
@@ -106,26 +106,27 @@ mod tests {
     #[test]
     fn small_messages_count_for_what_they_cost() {
         let memory = Memory::new(0);
-        let mut mailbox = Mailbox::lost(&memory);
-        (0..1000).for_each(|_| mailbox.push(&["3"]));
-        assert_eq!((mailbox.len(), memory.total()), (1000 * (1 + OVERHEAD), 1000 * (1 + OVERHEAD)));
-        assert_eq!(mailbox.take().len(), 1000);
-        assert_eq!((mailbox.len(), memory.total()), (0, 0));
+        let mut poll_queue = PollQueue::lost(&memory);
+        (0..1000).for_each(|_| poll_queue.push(&["3"]));
+        assert_eq!((poll_queue.len(), memory.total()), (1000 * (1 + OVERHEAD), 1000 * (1 + OVERHEAD)));
+        assert_eq!(poll_queue.take().len(), 1000);
+        assert_eq!((poll_queue.len(), memory.total()), (0, 0));
     }
 
     #[test]
     fn only_the_newest_status_waits() {
-        let mut mailbox = Mailbox::lost(&Memory::new(0));
-        let texts =
-            |mailbox: &mut Mailbox| mailbox.take().iter().map(|text| text.to_string()).collect::<Vec<_>>();
-        mailbox.push(&["a"]);
-        mailbox.push_status("status 1".into());
-        mailbox.push(&["b"]);
-        let before = mailbox.len();
-        mailbox.push_status("status 2".into());
-        assert_eq!(mailbox.len(), before);
-        assert_eq!(texts(&mut mailbox), ["a", "status 2", "b"]);
-        mailbox.push_status("status 3".into());
-        assert_eq!(texts(&mut mailbox), ["status 3"]);
+        let mut poll_queue = PollQueue::lost(&Memory::new(0));
+        let texts = |poll_queue: &mut PollQueue| {
+            poll_queue.take().iter().map(|text| text.to_string()).collect::<Vec<_>>()
+        };
+        poll_queue.push(&["a"]);
+        poll_queue.push_status("status 1".into());
+        poll_queue.push(&["b"]);
+        let before = poll_queue.len();
+        poll_queue.push_status("status 2".into());
+        assert_eq!(poll_queue.len(), before);
+        assert_eq!(texts(&mut poll_queue), ["a", "status 2", "b"]);
+        poll_queue.push_status("status 3".into());
+        assert_eq!(texts(&mut poll_queue), ["status 3"]);
     }
 }

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::models::chat_lifetime::Status;
-use crate::models::id::{ClientId, Role, UserId};
+use crate::chat::chat_lifetime::Status;
+use crate::chat::id::{ClientId, Role, UserId};
 use crate::stats::Stats;
 
 /// Something that a client is to be told.

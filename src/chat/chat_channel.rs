@@ -3,12 +3,12 @@
 use log::{debug, trace};
 use uuid::Uuid;
 
-use crate::command::Refusal;
-use crate::event::{Deliver, Event};
-use crate::models::Millis;
-use crate::models::chat_lifetime::ChatLifetime;
-use crate::models::chat_log::ChatKey;
-use crate::models::id::{ClientId, Role, UserId};
+use crate::Millis;
+use crate::chat::chat_lifetime::ChatLifetime;
+use crate::chat::chat_log::ChatKey;
+use crate::chat::command::CommandError;
+use crate::chat::event::{Deliver, Event};
+use crate::chat::id::{ClientId, Role, UserId};
 
 /// Opens a chat to one of its two users.
 pub fn open(
@@ -17,10 +17,10 @@ pub fn open(
     chat: Uuid,
     role: Role,
     user: &UserId,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = find(models, client, chat, role)?;
-    let (member, _) = models.party(models.chats.get(key), role);
-    if member == user { Ok(()) } else { Err(Refusal::NotYourChat) }
+    let (member, _) = models.participant(models.chats.get(key), role);
+    if member == user { Ok(()) } else { Err(CommandError::NotYourChat) }
 }
 
 /// Lets a client hear what comes for one side of a chat, or for either, if it holds that user.
@@ -29,7 +29,7 @@ pub fn listen(
     client: ClientId,
     chat: Uuid,
     role: Option<Role>,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     match role {
         Some(role) => find(models, client, chat, role).map(|_| ()),
         None => find(models, client, chat, Role::Teacher)
@@ -45,12 +45,12 @@ pub fn enter(
     chat: Uuid,
     role: Role,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = find(models, client, chat, role)?;
     if models.chats.get_mut(key).enter(role) {
         let chat = models.chats.get(key);
         for to in [Role::Teacher, Role::Student] {
-            out.deliver(models.party(chat, to).1, &Event::ChatReady { to, chat: chat.id });
+            out.deliver(models.participant(chat, to).1, &Event::ChatReady { to, chat: chat.id });
         }
     }
     Ok(())
@@ -65,14 +65,14 @@ pub fn send(
     payload: &str,
     now: Millis,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = find(models, client, chat, from)?;
     let to = from.other();
-    let (_, recipient) = models.party(models.chats.get(key), to);
+    let (_, recipient) = models.participant(models.chats.get(key), to);
     if out.deliver(recipient, &Event::Message { to, chat, payload }) {
         models.chats.append(key, from, now, payload);
     } else if !models.chats.keep(key, from, now, payload) {
-        return Err(Refusal::HistoryFull);
+        return Err(CommandError::HistoryFull);
     }
     trace!("chat {chat}: message of {} bytes from the {}", payload.len(), from.name());
     Ok(())
@@ -85,7 +85,7 @@ pub fn deliver_kept(
     chat: Uuid,
     role: Role,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = find(models, client, chat, role)?;
     for payload in models.chats.get_mut(key).take_undelivered(role) {
         out.deliver(client, &Event::Message { to: role, chat, payload: &payload });
@@ -100,7 +100,7 @@ pub fn terminate(
     chat: Uuid,
     by: Role,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = find(models, client, chat, by)?;
     finish(models, key, out);
     Ok(())
@@ -118,13 +118,13 @@ pub fn finish(models: &mut ChatLifetime, key: ChatKey, out: &mut dyn Deliver) {
     let chat = models.finish(key);
     debug!("chat {} is finished after {} messages", chat.id, chat.message_count);
     for to in [Role::Teacher, Role::Student] {
-        out.deliver(models.party(&chat, to).1, &Event::ChatTerminated { to, chat: chat.id });
+        out.deliver(models.participant(&chat, to).1, &Event::ChatTerminated { to, chat: chat.id });
     }
 }
 
 /// The chat in progress with this id, if the client holds the user who has this role in it.
-fn find(models: &ChatLifetime, client: ClientId, chat: Uuid, role: Role) -> Result<ChatKey, Refusal> {
-    let key = models.chats.find(chat).ok_or(Refusal::UnknownChat)?;
-    let (_, holder) = models.party(models.chats.get(key), role);
-    if holder == client { Ok(key) } else { Err(Refusal::NotYourChat) }
+fn find(models: &ChatLifetime, client: ClientId, chat: Uuid, role: Role) -> Result<ChatKey, CommandError> {
+    let key = models.chats.find(chat).ok_or(CommandError::UnknownChat)?;
+    let (_, owner) = models.participant(models.chats.get(key), role);
+    if owner == client { Ok(key) } else { Err(CommandError::NotYourChat) }
 }

@@ -3,15 +3,15 @@
 use log::debug;
 use uuid::Uuid;
 
-use super::chat;
-use crate::command::Refusal;
-use crate::event::{Deliver, Event};
-use crate::models::Millis;
-use crate::models::chat_lifetime::ChatLifetime;
-use crate::models::client_roster::{ClientRoster, Member};
-use crate::models::id::{ClientId, Role, UserId};
-use crate::models::student_roster::{Student, StudentKey, StudentState};
-use crate::models::teacher_roster::{Teacher, TeacherKey};
+use super::chat_channel;
+use crate::Millis;
+use crate::chat::chat_lifetime::ChatLifetime;
+use crate::chat::client_roster::{ClientRoster, Member};
+use crate::chat::command::CommandError;
+use crate::chat::event::{Deliver, Event};
+use crate::chat::id::{ClientId, Role, UserId};
+use crate::chat::student_roster::{Student, StudentKey, StudentState};
+use crate::chat::teacher_roster::{Teacher, TeacherKey};
 
 /// A teacher comes on line. Connecting again on the same client changes nothing.
 pub fn connect_teacher(
@@ -19,12 +19,12 @@ pub fn connect_teacher(
     clients: &mut ClientRoster,
     client: ClientId,
     user: UserId,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     if let Some(key) = models.teachers.find(user.text()) {
         return held_by(client, models.teachers.get(key).client);
     }
     if !clients.has_room(client) {
-        return Err(Refusal::TooManyUsers);
+        return Err(CommandError::TooManyUsers);
     }
     debug!("teacher {user:?} arrived");
     let key = models.teachers.insert(Teacher { id: user, client, place: 0, chats: Vec::new() });
@@ -39,12 +39,12 @@ pub fn connect_student(
     clients: &mut ClientRoster,
     client: ClientId,
     user: UserId,
-) -> Result<bool, Refusal> {
+) -> Result<bool, CommandError> {
     if let Some(key) = models.students.find(user.text()) {
         return held_by(client, models.students.get(key).client);
     }
     if !clients.has_room(client) {
-        return Err(Refusal::TooManyUsers);
+        return Err(CommandError::TooManyUsers);
     }
     debug!("student {user:?} arrived");
     let key = models.students.insert(Student::new(user, client));
@@ -59,10 +59,10 @@ pub fn student_ready(
     client: ClientId,
     user: &UserId,
     now: Millis,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let key = student(models, client, user)?;
     if let StudentState::Chatting(_) = models.students.get(key).state() {
-        return Err(Refusal::AlreadyChatting);
+        return Err(CommandError::AlreadyChatting);
     }
     models.students.wait(key, now);
     Ok(())
@@ -76,14 +76,14 @@ pub fn claim_student(
     user: &UserId,
     new_id: impl FnOnce() -> Uuid,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let teacher = teacher(models, client, user)?;
     let Some(key) = models.claim(teacher, new_id) else {
         return Ok(());
     };
     let chat = models.chats.get(key);
-    let (teacher, at_teacher) = models.party(chat, Role::Teacher);
-    let (student, at_student) = models.party(chat, Role::Student);
+    let (teacher, at_teacher) = models.participant(chat, Role::Teacher);
+    let (student, at_student) = models.participant(chat, Role::Student);
     debug!("teacher {teacher:?} claimed student {student:?} for chat {}", chat.id);
     for (to, client) in [(Role::Teacher, at_teacher), (Role::Student, at_student)] {
         out.deliver(client, &Event::NewChat { to, chat: chat.id, teacher, student });
@@ -92,9 +92,14 @@ pub fn claim_student(
 }
 
 /// A client wants to hear of a user's next chat: one that it holds, or may come to hold.
-pub fn await_chat(models: &ChatLifetime, client: ClientId, role: Role, user: &UserId) -> Result<(), Refusal> {
-    let holder = models.holder(role, user);
-    if holder.is_none_or(|holder| holder == client) { Ok(()) } else { Err(Refusal::NotYourUser) }
+pub fn await_chat(
+    models: &ChatLifetime,
+    client: ClientId,
+    role: Role,
+    user: &UserId,
+) -> Result<(), CommandError> {
+    let owner = models.owner(role, user);
+    if owner.is_none_or(|owner| owner == client) { Ok(()) } else { Err(CommandError::NotYourUser) }
 }
 
 /// A user whom this client holds goes off line: out of the queue, out of every chat.
@@ -105,7 +110,7 @@ pub fn disconnect(
     role: Role,
     user: &UserId,
     out: &mut dyn Deliver,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let member = match role {
         Role::Teacher => Member::Teacher(teacher(models, client, user)?),
         Role::Student => Member::Student(student(models, client, user)?),
@@ -135,7 +140,7 @@ pub fn remove(
 
 fn remove_teacher(models: &mut ChatLifetime, key: TeacherKey, out: &mut dyn Deliver) -> (u32, UserId) {
     while let Some(&chat) = models.teachers.get(key).chats.last() {
-        chat::finish(models, chat, out);
+        chat_channel::finish(models, chat, out);
     }
     let teacher = models.teachers.remove(key);
     debug!("teacher {:?} left", teacher.id);
@@ -144,23 +149,23 @@ fn remove_teacher(models: &mut ChatLifetime, key: TeacherKey, out: &mut dyn Deli
 
 fn remove_student(models: &mut ChatLifetime, key: StudentKey, out: &mut dyn Deliver) -> (u32, UserId) {
     if let StudentState::Chatting(chat) = models.students.get(key).state() {
-        chat::finish(models, chat, out);
+        chat_channel::finish(models, chat, out);
     }
     let student = models.students.remove(key);
     debug!("student {:?} left", student.id);
     (student.place, student.id)
 }
 
-fn held_by(client: ClientId, holder: ClientId) -> Result<bool, Refusal> {
-    if holder == client { Ok(false) } else { Err(Refusal::IdInUse) }
+fn held_by(client: ClientId, owner: ClientId) -> Result<bool, CommandError> {
+    if owner == client { Ok(false) } else { Err(CommandError::IdInUse) }
 }
 
-fn teacher(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<TeacherKey, Refusal> {
-    let key = models.teachers.find(user.text()).ok_or(Refusal::UnknownTeacher)?;
-    if models.teachers.get(key).client == client { Ok(key) } else { Err(Refusal::NotYourUser) }
+fn teacher(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<TeacherKey, CommandError> {
+    let key = models.teachers.find(user.text()).ok_or(CommandError::UnknownTeacher)?;
+    if models.teachers.get(key).client == client { Ok(key) } else { Err(CommandError::NotYourUser) }
 }
 
-fn student(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<StudentKey, Refusal> {
-    let key = models.students.find(user.text()).ok_or(Refusal::UnknownStudent)?;
-    if models.students.get(key).client == client { Ok(key) } else { Err(Refusal::NotYourUser) }
+fn student(models: &ChatLifetime, client: ClientId, user: &UserId) -> Result<StudentKey, CommandError> {
+    let key = models.students.find(user.text()).ok_or(CommandError::UnknownStudent)?;
+    if models.students.get(key).client == client { Ok(key) } else { Err(CommandError::NotYourUser) }
 }

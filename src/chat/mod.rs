@@ -1,19 +1,34 @@
 //! All chat state in one struct, and the three ways in: a command, a client gone, the passing of time.
 
+pub mod chat_channel;
+pub mod chat_lifetime;
+pub mod chat_log;
+pub mod client_roster;
+pub mod command;
+pub mod event;
+pub mod id;
+pub mod key_set;
+pub mod presence_channel;
+pub mod roster;
+pub mod snapshot;
+pub mod stats_board;
+pub mod status;
+pub mod student_roster;
+pub mod teacher_roster;
+
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::channels::stats::StatsBoard;
-use crate::channels::status::StatusBoard;
-use crate::channels::{chat, presence};
-use crate::command::{Command, Refusal};
-use crate::event::Deliver;
+use crate::Millis;
+use crate::chat::chat_lifetime::ChatLifetime;
+use crate::chat::client_roster::{ClientRoster, Member};
+use crate::chat::command::{Command, CommandError};
+use crate::chat::event::Deliver;
+use crate::chat::id::{ClientId, Role};
+use crate::chat::stats_board::StatsBoard;
+use crate::chat::status::StatusBoard;
 use crate::memory::Memory;
-use crate::models::Millis;
-use crate::models::chat_lifetime::ChatLifetime;
-use crate::models::client_roster::{ClientRoster, Member};
-use crate::models::id::{ClientId, Role};
 use crate::stats::Stats;
 
 /// Users of one client that go off line at once. Each may end five chats and tell five partners.
@@ -32,7 +47,7 @@ pub struct Limits {
 
 /// Who is on line, who waits, who chats. Without I/O: time and ids are passed in, events go to a
 /// [`Deliver`].
-pub struct App {
+pub struct Chat {
     models: ChatLifetime,
     clients: ClientRoster,
     /// Clients that are gone or have left, and have users that are still to go off line.
@@ -42,11 +57,11 @@ pub struct App {
     new_id: Box<dyn FnMut() -> Uuid>,
 }
 
-impl App {
+impl Chat {
     /// An empty chat whose chats get their ids from `new_id`, and whose histories and users count towards
     /// `memory`.
-    pub fn new(limits: Limits, memory: &Memory, new_id: impl FnMut() -> Uuid + 'static) -> App {
-        App {
+    pub fn new(limits: Limits, memory: &Memory, new_id: impl FnMut() -> Uuid + 'static) -> Chat {
+        Chat {
             models: ChatLifetime::new(limits.students_per_teacher, limits.chat_history, memory),
             clients: ClientRoster::new(memory),
             leaving: BTreeSet::new(),
@@ -63,7 +78,7 @@ impl App {
         command: Command<'_>,
         now: Millis,
         out: &mut dyn Deliver,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CommandError> {
         let before = self.models.students.changes();
         if !self.leaving.is_empty() {
             self.release_id(&command, now, out);
@@ -79,36 +94,38 @@ impl App {
         command: Command<'_>,
         now: Millis,
         out: &mut dyn Deliver,
-    ) -> Result<(), Refusal> {
-        let App { models, clients, status, stats, new_id, .. } = self;
+    ) -> Result<(), CommandError> {
+        let Chat { models, clients, status, stats, new_id, .. } = self;
         match command {
             Command::Send { chat, from, payload } => {
-                chat::send(models, client, chat, from, payload, now, out)
+                chat_channel::send(models, client, chat, from, payload, now, out)
             }
             Command::ConnectTeacher { user } => {
-                if presence::connect_teacher(models, clients, client, user)? {
+                if presence_channel::connect_teacher(models, clients, client, user)? {
                     status.watch(client);
                 }
                 Ok(())
             }
             Command::ConnectStudent { user } => {
-                presence::connect_student(models, clients, client, user).map(|_| ())
+                presence_channel::connect_student(models, clients, client, user).map(|_| ())
             }
-            Command::StudentReady { user } => presence::student_ready(models, client, &user, now),
+            Command::StudentReady { user } => presence_channel::student_ready(models, client, &user, now),
             Command::Disconnect { role, user } => {
-                presence::disconnect(models, clients, client, role, &user, out)?;
+                presence_channel::disconnect(models, clients, client, role, &user, out)?;
                 self.note_departure(client, role, now);
                 Ok(())
             }
             Command::ClaimStudent { teacher } => {
-                presence::claim_student(models, client, &teacher, new_id, out)
+                presence_channel::claim_student(models, client, &teacher, new_id, out)
             }
-            Command::OpenChat { chat, role, user } => chat::open(models, client, chat, role, &user),
-            Command::DeliverKept { chat, role } => chat::deliver_kept(models, client, chat, role, out),
-            Command::AwaitChat { role, user } => presence::await_chat(models, client, role, &user),
-            Command::ListenToChat { chat, role } => chat::listen(models, client, chat, role),
-            Command::EnterChat { chat, role } => chat::enter(models, client, chat, role, out),
-            Command::Terminate { chat, by } => chat::terminate(models, client, chat, by, out),
+            Command::OpenChat { chat, role, user } => chat_channel::open(models, client, chat, role, &user),
+            Command::DeliverKept { chat, role } => {
+                chat_channel::deliver_kept(models, client, chat, role, out)
+            }
+            Command::AwaitChat { role, user } => presence_channel::await_chat(models, client, role, &user),
+            Command::ListenToChat { chat, role } => chat_channel::listen(models, client, chat, role),
+            Command::EnterChat { chat, role } => chat_channel::enter(models, client, chat, role, out),
+            Command::Terminate { chat, by } => chat_channel::terminate(models, client, chat, by, out),
             Command::WatchStats => {
                 stats.watch(client, now);
                 Ok(())
@@ -118,7 +135,7 @@ impl App {
                 Ok(())
             }
             Command::LeaveChat { chat, role } => {
-                chat::leave(models, client, chat, role, out);
+                chat_channel::leave(models, client, chat, role, out);
                 Ok(())
             }
         }
@@ -133,7 +150,7 @@ impl App {
             let Some(&member) = self.clients.members(client).last() else {
                 break;
             };
-            presence::remove(&mut self.models, &mut self.clients, client, member, out);
+            presence_channel::remove(&mut self.models, &mut self.clients, client, member, out);
             let role = if let Member::Teacher(_) = member { Role::Teacher } else { Role::Student };
             self.note_departure(client, role, now);
         }
@@ -145,7 +162,7 @@ impl App {
         }
     }
 
-    /// A client that [`App::gone`] is to be called for again.
+    /// A client that [`Chat::gone`] is to be called for again.
     pub fn next_leaving(&self) -> Option<ClientId> {
         self.leaving.first().copied()
     }
@@ -160,14 +177,15 @@ impl App {
         let Some((role, user)) = command.takes() else {
             return;
         };
-        if let Some(holder) = self.models.holder(role, user).filter(|holder| self.leaving.contains(holder))
-            && presence::disconnect(&mut self.models, &mut self.clients, holder, role, user, out).is_ok()
+        if let Some(owner) = self.models.owner(role, user).filter(|owner| self.leaving.contains(owner))
+            && presence_channel::disconnect(&mut self.models, &mut self.clients, owner, role, user, out)
+                .is_ok()
         {
-            self.note_departure(holder, role, now);
+            self.note_departure(owner, role, now);
         }
     }
 
-    /// When [`App::wake`] wants to be called.
+    /// When [`Chat::wake`] wants to be called.
     pub fn next_wakeup(&self) -> Option<Millis> {
         self.status.due()
     }
@@ -177,7 +195,7 @@ impl App {
         self.status.publish(self.models.status(), now, out);
     }
 
-    /// When [`App::publish_stats`] wants to be called.
+    /// When [`Chat::publish_stats`] wants to be called.
     pub fn stats_due(&self) -> Option<Millis> {
         self.stats.due()
     }
@@ -228,8 +246,8 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
-    use crate::models::id::UserId;
+    use crate::chat::event::Event;
+    use crate::chat::id::UserId;
 
     const CLIENT: ClientId = ClientId { slot: 0, generation: 0 };
     const OTHER: ClientId = ClientId { slot: 1, generation: 0 };
@@ -254,9 +272,9 @@ mod tests {
     }
 
     /// A client that holds so many students, who chat with as many teachers of another client.
-    fn chats(count: usize) -> App {
+    fn chats(count: usize) -> Chat {
         let limits = Limits { students_per_teacher: 5, status_interval: 100, chat_history: 0 };
-        let mut app = App::new(limits, &Memory::new(0), Uuid::new_v4);
+        let mut chat = Chat::new(limits, &Memory::new(0), Uuid::new_v4);
         let out = &mut Counter::default();
         for id in 0..count {
             for (client, command) in [
@@ -265,43 +283,43 @@ mod tests {
                 (OTHER, Command::ConnectTeacher { user: student(id) }),
                 (OTHER, Command::ClaimStudent { teacher: student(id) }),
             ] {
-                app.handle(client, command, 0, out).unwrap();
+                chat.handle(client, command, 0, out).unwrap();
             }
         }
-        assert_eq!(app.models().chats.counts().active, count as u64);
-        app
+        assert_eq!(chat.models().chats.counts().active, count as u64);
+        chat
     }
 
     #[test]
     fn the_users_of_a_client_leave_so_many_at_a_time() {
         const COUNT: usize = LEAVE_AT_ONCE * 10 + 1;
-        let mut app = chats(COUNT);
+        let mut chat = chats(COUNT);
         let mut left = COUNT;
-        app.gone(CLIENT, 0, &mut Counter::default());
-        while let Some(client) = app.next_leaving() {
+        chat.gone(CLIENT, 0, &mut Counter::default());
+        while let Some(client) = chat.next_leaving() {
             left -= LEAVE_AT_ONCE;
-            assert_eq!((client, app.clients().members(CLIENT).len()), (CLIENT, left));
+            assert_eq!((client, chat.clients().members(CLIENT).len()), (CLIENT, left));
             let mut told = Counter::default();
-            app.gone(client, 0, &mut told);
+            chat.gone(client, 0, &mut told);
             assert!(told.0 <= 2 * LEAVE_AT_ONCE, "{} are told at once", told.0);
         }
-        assert_eq!((left, app.models().students.len(), app.models().chats.counts().active), (1, 0, 0));
-        assert!(!app.is_leaving(CLIENT));
+        assert_eq!((left, chat.models().students.len(), chat.models().chats.counts().active), (1, 0, 0));
+        assert!(!chat.is_leaving(CLIENT));
     }
 
     #[test]
     fn the_id_of_a_user_who_is_still_to_leave_is_free() {
-        let mut app = chats(LEAVE_AT_ONCE * 2);
+        let mut chat = chats(LEAVE_AT_ONCE * 2);
         let out = &mut Counter::default();
         let connect = || Command::ConnectStudent { user: student(3) };
-        assert_eq!(app.handle(OTHER, connect(), 0, out), Err(Refusal::IdInUse));
-        app.gone(CLIENT, 0, out);
-        assert!(app.models().holder(Role::Student, &student(3)) == Some(CLIENT) && app.is_leaving(CLIENT));
+        assert_eq!(chat.handle(OTHER, connect(), 0, out), Err(CommandError::IdInUse));
+        chat.gone(CLIENT, 0, out);
+        assert!(chat.models().owner(Role::Student, &student(3)) == Some(CLIENT) && chat.is_leaving(CLIENT));
         let await_chat = Command::AwaitChat { role: Role::Student, user: student(4) };
-        assert_eq!(app.handle(OTHER, await_chat, 0, out), Ok(()));
-        assert_eq!(app.handle(OTHER, connect(), 0, out), Ok(()));
-        app.gone(CLIENT, 0, out);
-        assert_eq!((app.next_leaving(), app.models().students.len()), (None, 1));
-        assert_eq!(app.models().holder(Role::Student, &student(3)), Some(OTHER));
+        assert_eq!(chat.handle(OTHER, await_chat, 0, out), Ok(()));
+        assert_eq!(chat.handle(OTHER, connect(), 0, out), Ok(()));
+        chat.gone(CLIENT, 0, out);
+        assert_eq!((chat.next_leaving(), chat.models().students.len()), (None, 1));
+        assert_eq!(chat.models().owner(Role::Student, &student(3)), Some(OTHER));
     }
 }

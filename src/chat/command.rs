@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::models::id::{Role, UserId};
+use crate::chat::id::{Role, UserId};
 
 /// A request that a protocol has decoded.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl Command<'_> {
 
 /// Why a command is not carried out. It has changed nothing then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum CommandError {
     /// The topic or channel is not joined, or there is none of that name.
     UnmatchedTopic,
     UnknownEvent,
@@ -101,38 +101,38 @@ pub enum Refusal {
     BinaryData,
 }
 
-impl Refusal {
+impl CommandError {
     /// The reason in words, as clients get it.
     pub fn reason(self) -> &'static str {
         match self {
-            Refusal::UnmatchedTopic => "unmatched topic",
-            Refusal::UnknownEvent => "unknown event",
-            Refusal::InvalidPayload => "payload must be an object",
-            Refusal::InvalidUserId => "missing or invalid userId",
-            Refusal::InvalidTeacherId => "missing or invalid teacherId",
-            Refusal::InvalidChatId => "missing or invalid chatId",
-            Refusal::WrongRole => "wrong role",
-            Refusal::WrongUser => "userId does not match the topic",
-            Refusal::IdInUse => "id is in use",
-            Refusal::UnknownTeacher => "unknown teacher",
-            Refusal::UnknownStudent => "unknown student",
-            Refusal::NotYourUser => "user is on another connection",
-            Refusal::UnknownChat => "unknown chat",
-            Refusal::NotYourChat => "not your chat",
-            Refusal::HistoryFull => "the other side has not joined yet, and no more is kept for it",
-            Refusal::AlreadyChatting => "already in a chat",
-            Refusal::TooManyUsers => "too many users on this connection",
-            Refusal::TooManyTopics => "too many topics on this connection",
-            Refusal::NotConnected => "not connected to this namespace",
-            Refusal::BinaryData => "binary data is not supported",
+            CommandError::UnmatchedTopic => "unmatched topic",
+            CommandError::UnknownEvent => "unknown event",
+            CommandError::InvalidPayload => "payload must be an object",
+            CommandError::InvalidUserId => "missing or invalid userId",
+            CommandError::InvalidTeacherId => "missing or invalid teacherId",
+            CommandError::InvalidChatId => "missing or invalid chatId",
+            CommandError::WrongRole => "wrong role",
+            CommandError::WrongUser => "userId does not match the topic",
+            CommandError::IdInUse => "id is in use",
+            CommandError::UnknownTeacher => "unknown teacher",
+            CommandError::UnknownStudent => "unknown student",
+            CommandError::NotYourUser => "user is on another connection",
+            CommandError::UnknownChat => "unknown chat",
+            CommandError::NotYourChat => "not your chat",
+            CommandError::HistoryFull => "the other side has not joined yet, and no more is kept for it",
+            CommandError::AlreadyChatting => "already in a chat",
+            CommandError::TooManyUsers => "too many users on this connection",
+            CommandError::TooManyTopics => "too many topics on this connection",
+            CommandError::NotConnected => "not connected to this namespace",
+            CommandError::BinaryData => "binary data is not supported",
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason())
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for CommandError {}

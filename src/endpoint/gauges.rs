@@ -2,10 +2,10 @@
 //! every message.
 
 use super::Endpoint;
-use super::clients::Link;
+use super::clients::Transport;
 use super::connection::State;
-use crate::metrics::Tally;
-use crate::models::id::ClientId;
+use crate::chat::id::ClientId;
+use crate::metrics::CounterVec;
 
 /// A protocol and its transport, as they are called in the figures.
 pub type Kind = (&'static str, &'static str);
@@ -29,28 +29,28 @@ const KINDS: [Kind; 7] = [
 
 /// What there is now.
 #[derive(Debug)]
-pub struct Census {
+pub struct Gauges {
     /// Open sockets. That of a client that polls is one of `http` between its requests.
-    pub connections: Tally<Kind>,
+    pub connections: CounterVec<Kind>,
     /// Clients, also those that poll and are between two requests.
-    pub clients: Tally<Kind>,
+    pub clients: CounterVec<Kind>,
 }
 
 impl Endpoint {
     /// Counts all connections and clients.
-    pub(super) fn census(&self) -> Census {
-        let (mut connections, mut clients) = (Tally::of(&KINDS), Tally::of(&KINDS[2..]));
+    pub(super) fn gauges(&self) -> Gauges {
+        let (mut connections, mut clients) = (CounterVec::of(&KINDS), CounterVec::of(&KINDS[2..]));
         for (_, connection) in self.connections.iter() {
             connections.add(self.kind(&connection.state));
         }
         for (_, client) in self.clients.iter() {
-            let transport = match &client.link {
-                Link::Socket(_) => "websocket",
-                Link::Polling(_) => "polling",
+            let transport = match &client.transport {
+                Transport::WebSocket(_) => "websocket",
+                Transport::Polling(_) => "polling",
             };
             clients.add((client.protocol.name(), transport));
         }
-        Census { connections, clients }
+        Gauges { connections, clients }
     }
 
     fn kind(&self, state: &State) -> Kind {
@@ -59,12 +59,12 @@ impl Endpoint {
         };
         match state {
             State::Http => REQUEST,
-            State::Parked(parked) => of(parked.client, "polling"),
+            State::Held(held_request) => of(held_request.client, "polling"),
             State::Probe(..) => SOCKET_IO,
             State::WebSocket(client, _) => of(*client, "websocket"),
             State::Bayeux(..) => BAYEUX,
             State::Echo(_) => ECHO,
-            State::Lingering => CLOSING,
+            State::Closing => CLOSING,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::chat_log::{Chat, ChatCounts, ChatKey, ChatLog};
+use super::chat_log::{ActiveChat, ChatCounts, ChatKey, ChatLog};
 use super::id::{ClientId, Role, UserId};
 use super::student_roster::{StudentCounts, StudentRoster};
 use super::teacher_roster::{TeacherKey, TeacherRoster};
@@ -71,22 +71,22 @@ impl ChatLifetime {
         self.claims.answered += 1;
         let chat = self.chats.begin(new_id(), teacher, student);
         self.students.assign(student, chat);
-        self.chats.get_mut(chat).seat = self.teachers.seat(teacher, chat);
+        self.chats.get_mut(chat).teacher_index = self.teachers.add_chat(teacher, chat);
         Some(chat)
     }
 
     /// Ends a chat: the student is finished, the teacher has a place free.
-    pub fn finish(&mut self, key: ChatKey) -> Chat {
+    pub fn finish(&mut self, key: ChatKey) -> ActiveChat {
         let chat = self.chats.finish(key);
-        if let Some(moved) = self.teachers.unseat(chat.teacher, chat.seat) {
-            self.chats.get_mut(moved).seat = chat.seat;
+        if let Some(moved) = self.teachers.remove_chat(chat.teacher, chat.teacher_index) {
+            self.chats.get_mut(moved).teacher_index = chat.teacher_index;
         }
         self.students.chat_finished(chat.student);
         chat
     }
 
     /// The user on one side of a chat, and the client that holds it.
-    pub fn party(&self, chat: &Chat, role: Role) -> (&UserId, ClientId) {
+    pub fn participant(&self, chat: &ActiveChat, role: Role) -> (&UserId, ClientId) {
         match role {
             Role::Teacher => {
                 let teacher = self.teachers.get(chat.teacher);
@@ -100,7 +100,7 @@ impl ChatLifetime {
     }
 
     /// The client that holds a user, if the user is on line.
-    pub fn holder(&self, role: Role, user: &UserId) -> Option<ClientId> {
+    pub fn owner(&self, role: Role, user: &UserId) -> Option<ClientId> {
         match role {
             Role::Teacher => self.teachers.find(user.text()).map(|key| self.teachers.get(key).client),
             Role::Student => self.students.find(user.text()).map(|key| self.students.get(key).client),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A party that commands come from and events go to. Not a socket: a WebSocket client ends with its
+/// A participant that commands come from and events go to. Not a socket: a WebSocket client ends with its
 /// socket, a polling one lives through many requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId {

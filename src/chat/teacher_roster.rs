@@ -18,7 +18,7 @@ pub struct Teacher {
     pub client: ClientId,
     /// This teacher's place in the list of its client's users.
     pub place: u32,
-    /// The teacher's active chats. Each chat knows its seat here, so that it leaves in constant time.
+    /// The teacher's active chats. Each chat knows its index here, so that it leaves in constant time.
     pub chats: Vec<ChatKey>,
 }
 
@@ -60,18 +60,18 @@ impl TeacherRoster {
         self.listed.iter().map(|key| self.roster.get(key))
     }
 
-    /// Seats a chat with the teacher and returns the seat.
-    pub fn seat(&mut self, teacher: TeacherKey, chat: ChatKey) -> u32 {
+    /// Seats a chat with the teacher and returns the index.
+    pub fn add_chat(&mut self, teacher: TeacherKey, chat: ChatKey) -> u32 {
         let chats = &mut self.roster.get_mut(teacher).chats;
         chats.push(chat);
         chats.len() as u32 - 1
     }
 
-    /// Frees a seat and returns the chat that was moved into it, if one was.
-    pub fn unseat(&mut self, teacher: TeacherKey, seat: u32) -> Option<ChatKey> {
+    /// Frees an index and returns the chat that was moved into it, if one was.
+    pub fn remove_chat(&mut self, teacher: TeacherKey, teacher_index: u32) -> Option<ChatKey> {
         let chats = &mut self.roster.get_mut(teacher).chats;
-        chats.swap_remove(seat as usize);
-        chats.get(seat as usize).copied()
+        chats.swap_remove(teacher_index as usize);
+        chats.get(teacher_index as usize).copied()
     }
 }
 

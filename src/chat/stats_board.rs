@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::event::{Deliver, Event};
-use crate::models::Millis;
-use crate::models::id::ClientId;
+use crate::Millis;
+use crate::chat::event::{Deliver, Event};
+use crate::chat::id::ClientId;
 use crate::stats::Stats;
 
 /// How often the figures are told, in milliseconds.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Deliver, Event};
-use crate::models::Millis;
-use crate::models::chat_lifetime::Status;
-use crate::models::id::ClientId;
+use crate::Millis;
+use crate::chat::chat_lifetime::Status;
+use crate::chat::event::{Deliver, Event};
+use crate::chat::id::ClientId;
 
 /// The clients with a teacher, and whether they have a status to come.
 ///
