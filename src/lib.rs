@@ -21,7 +21,6 @@ pub mod options;
 pub mod process;
 pub mod protocols;
 pub mod server;
-pub mod stats;
 mod timer_wheel;
 pub mod websocket;
 

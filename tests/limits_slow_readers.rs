@@ -11,7 +11,7 @@ use common::socket_io::{self, Polling, Socket};
 use common::{Server, wait_until};
 use serde_json::json;
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 /// A payload of some 60000 bytes that says which one it is.
 fn large(number: usize) -> String {
@@ -200,6 +200,19 @@ fn who_sends_faster_than_the_server_answers_is_held_back() {
         let grown = server.memory().saturating_sub(before);
         assert!(grown < 2 << 20, "{grown} bytes more are held");
     }
-    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    stream.shutdown(Shutdown::Both).unwrap();
     reading.join().unwrap().unwrap();
+}
+
+/// Such a peer may have gone, and the end of its input is not read while its output waits.
+#[test]
+fn a_chat_ends_when_one_side_shuts_its_socket_and_reads_nothing() {
+    let server = Server::start(&["--max-backlog", "64MiB"]);
+    let (mut teacher, student, topic) = chat(&server, (V1, V2), 1, 2);
+    while Metrics::of(&server).get("mio_chat_backlog_bytes", &[]) < f64::from(256 << 10) {
+        teacher.push_raw(&topic, "teacher:send", &large(0));
+    }
+    student.socket.get_ref().shutdown(Shutdown::Write).unwrap();
+    teacher.expect(&topic, "chat:terminated");
+    assert_eq!(Metrics::of(&server).get("mio_chat_closed_total", &[("reason", "timeout")]), 1.0);
 }

@@ -111,6 +111,9 @@ fn every_connection_is_open_or_closed_for_a_reason() {
     for reason in ["message too big", "reserved bits are set", "closed by the peer", "Bad Request"] {
         assert_eq!(closed(&metrics, reason), 1.0, "{reason}");
     }
+    for reason in ["peer gone", "message too big", "reserved bits are set", "closed by the peer"] {
+        assert_eq!(metrics.get("mio_chat_ended_sessions_total", &[("reason", reason)]), 1.0, "{reason}");
+    }
     for kind in ["message too big", "reserved bits are set"] {
         assert_eq!(metrics.get("mio_chat_bad_input_total", &[("kind", kind)]), 1.0, "{kind}");
     }

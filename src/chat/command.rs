@@ -33,10 +33,6 @@ pub enum Command<'a> {
     Send { chat: Uuid, from: Role, payload: &'a str },
     /// One side ends the chat.
     Terminate { chat: Uuid, by: Role },
-    /// A client wants to hear the server's figures each second.
-    WatchStats,
-    /// And no longer.
-    UnwatchStats,
     /// One side stops listening to a chat, which ends it if it still goes on.
     LeaveChat { chat: Uuid, role: Role },
 }
@@ -52,7 +48,7 @@ impl Command<'_> {
     }
 
     /// The user whom the command brings on line.
-    pub fn connects(&self) -> Option<(Role, &UserId)> {
+    pub fn connecting_user(&self) -> Option<(Role, &UserId)> {
         match self {
             Command::ConnectTeacher { user } => Some((Role::Teacher, user)),
             Command::ConnectStudent { user } => Some((Role::Student, user)),
@@ -61,10 +57,10 @@ impl Command<'_> {
     }
 
     /// The user that this brings online, or whose next chat it asks for: both need an id that no other client has.
-    pub fn takes(&self) -> Option<(Role, &UserId)> {
+    pub fn requested_user(&self) -> Option<(Role, &UserId)> {
         match self {
             Command::AwaitChat { role, user } => Some((*role, user)),
-            _ => self.connects(),
+            _ => self.connecting_user(),
         }
     }
 }

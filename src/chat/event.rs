@@ -4,7 +4,6 @@ use uuid::Uuid;
 
 use crate::chat::chat_lifetime::Status;
 use crate::chat::id::{ClientId, Role, UserId};
-use crate::stats::Stats;
 
 /// Something that a client is to be told.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +18,6 @@ pub enum Event<'a> {
     ChatTerminated { to: Role, chat: Uuid },
     /// The counts have changed; to every client with a teacher.
     Status(Status),
-    /// The server's figures; to every client that watches them.
-    Stats(&'a Stats),
 }
 
 /// Where the channels put events: the server's connections in the program, a list in a test.

@@ -11,7 +11,6 @@ pub mod key_set;
 pub mod presence_channel;
 pub mod roster;
 pub mod snapshot;
-pub mod stats_board;
 pub mod status;
 pub mod student_roster;
 pub mod teacher_roster;
@@ -26,10 +25,8 @@ use crate::chat::client_roster::{ClientRoster, Member};
 use crate::chat::command::{Command, CommandError};
 use crate::chat::event::Deliver;
 use crate::chat::id::{ClientId, Role};
-use crate::chat::stats_board::StatsBoard;
 use crate::chat::status::StatusBoard;
 use crate::memory::Memory;
-use crate::stats::Stats;
 
 /// Users of one client that go off line at once. Each may end five chats and tell five partners.
 const LEAVE_AT_ONCE: usize = 64;
@@ -53,7 +50,6 @@ pub struct Chat {
     /// Clients that are gone or have left, and have users that are still to go off line.
     leaving: BTreeSet<ClientId>,
     status: StatusBoard,
-    stats: StatsBoard,
     new_id: Box<dyn FnMut() -> Uuid>,
 }
 
@@ -66,7 +62,6 @@ impl Chat {
             clients: ClientRoster::new(memory),
             leaving: BTreeSet::new(),
             status: StatusBoard::new(limits.status_interval),
-            stats: StatsBoard::default(),
             new_id: Box::new(new_id),
         }
     }
@@ -95,7 +90,7 @@ impl Chat {
         now: Millis,
         out: &mut dyn Deliver,
     ) -> Result<(), CommandError> {
-        let Chat { models, clients, status, stats, new_id, .. } = self;
+        let Chat { models, clients, status, new_id, .. } = self;
         match command {
             Command::Send { chat, from, payload } => {
                 chat_channel::send(models, client, chat, from, payload, now, out)
@@ -126,14 +121,6 @@ impl Chat {
             Command::ListenToChat { chat, role } => chat_channel::listen(models, client, chat, role),
             Command::EnterChat { chat, role } => chat_channel::enter(models, client, chat, role, out),
             Command::Terminate { chat, by } => chat_channel::terminate(models, client, chat, by, out),
-            Command::WatchStats => {
-                stats.watch(client, now);
-                Ok(())
-            }
-            Command::UnwatchStats => {
-                stats.unwatch(client);
-                Ok(())
-            }
             Command::LeaveChat { chat, role } => {
                 chat_channel::leave(models, client, chat, role, out);
                 Ok(())
@@ -143,8 +130,7 @@ impl Chat {
 
     /// A client is gone, or has left: the users that it holds go off line, `LEAVE_AT_ONCE` of them in this call. If
     /// it holds more it is leaving, and this is to be called again. Nothing may come from it meanwhile.
-    pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
-        self.stats.unwatch(client);
+    pub fn remove_users(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
         let before = self.models.students.changes();
         for _ in 0..LEAVE_AT_ONCE {
             let Some(&member) = self.clients.members(client).last() else {
@@ -162,7 +148,7 @@ impl Chat {
         }
     }
 
-    /// A client that [`Chat::gone`] is to be called for again.
+    /// A client that [`Chat::remove_users`] is to be called for again.
     pub fn next_leaving(&self) -> Option<ClientId> {
         self.leaving.first().copied()
     }
@@ -174,7 +160,7 @@ impl Chat {
 
     /// The id that a command is to take is free if the client that holds it is leaving.
     fn release_id(&mut self, command: &Command<'_>, now: Millis, out: &mut dyn Deliver) {
-        let Some((role, user)) = command.takes() else {
+        let Some((role, user)) = command.requested_user() else {
             return;
         };
         if let Some(owner) = self.models.owner(role, user).filter(|owner| self.leaving.contains(owner))
@@ -195,16 +181,6 @@ impl Chat {
         self.status.publish(self.models.status(), now, out);
     }
 
-    /// When [`Chat::publish_stats`] wants to be called.
-    pub fn stats_due(&self) -> Option<Millis> {
-        self.stats.due()
-    }
-
-    /// Tells the server's figures to everybody who watches them.
-    pub fn publish_stats(&mut self, stats: &Stats, now: Millis, out: &mut dyn Deliver) {
-        self.stats.publish(stats, now, out);
-    }
-
     /// The rosters and chats, to read.
     pub fn models(&self) -> &ChatLifetime {
         &self.models
@@ -218,11 +194,6 @@ impl Chat {
     /// When the clients with a teacher are told, to read.
     pub fn status(&self) -> &StatusBoard {
         &self.status
-    }
-
-    /// Who watches the figures, to read.
-    pub fn stats(&self) -> &StatsBoard {
-        &self.stats
     }
 
     fn note_changes(&mut self, before: u64, now: Millis) {
@@ -295,12 +266,12 @@ mod tests {
         const COUNT: usize = LEAVE_AT_ONCE * 10 + 1;
         let mut chat = chats(COUNT);
         let mut left = COUNT;
-        chat.gone(CLIENT, 0, &mut Counter::default());
+        chat.remove_users(CLIENT, 0, &mut Counter::default());
         while let Some(client) = chat.next_leaving() {
             left -= LEAVE_AT_ONCE;
             assert_eq!((client, chat.clients().members(CLIENT).len()), (CLIENT, left));
             let mut told = Counter::default();
-            chat.gone(client, 0, &mut told);
+            chat.remove_users(client, 0, &mut told);
             assert!(told.0 <= 2 * LEAVE_AT_ONCE, "{} are told at once", told.0);
         }
         assert_eq!((left, chat.models().students.len(), chat.models().chats.counts().active), (1, 0, 0));
@@ -313,12 +284,12 @@ mod tests {
         let out = &mut Counter::default();
         let connect = || Command::ConnectStudent { user: student(3) };
         assert_eq!(chat.handle(OTHER, connect(), 0, out), Err(CommandError::IdInUse));
-        chat.gone(CLIENT, 0, out);
+        chat.remove_users(CLIENT, 0, out);
         assert!(chat.models().owner(Role::Student, &student(3)) == Some(CLIENT) && chat.is_leaving(CLIENT));
         let await_chat = Command::AwaitChat { role: Role::Student, user: student(4) };
         assert_eq!(chat.handle(OTHER, await_chat, 0, out), Ok(()));
         assert_eq!(chat.handle(OTHER, connect(), 0, out), Ok(()));
-        chat.gone(CLIENT, 0, out);
+        chat.remove_users(CLIENT, 0, out);
         assert_eq!((chat.next_leaving(), chat.models().students.len()), (None, 1));
         assert_eq!(chat.models().owner(Role::Student, &student(3)), Some(OTHER));
     }

@@ -1,27 +1,26 @@
-//! All connections in one slab, with the lists that the loop works off: to be written, to be read again, to
-//! be freed.
+//! All connections in one slab, with the lists that the loop works off: to be written to, to be read without an event,
+//! to be freed.
 
 use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use slab::Slab;
 
-use super::connection::{Connection, State};
-use super::input::InputBuffer;
+use super::buffer::Buffer;
+use super::connection::{Binding, Connection, ReadSide, State, WriteSide};
 use crate::Millis;
 use crate::memory::Memory;
 use crate::metrics::{CounterVec, Traffic};
-use crate::protocols::bayeux::LIFETIME;
+use crate::protocols::SHARED_SOCKET_TIMEOUT;
 use crate::timer_wheel::Timers;
 
-/// How long a request may take, and with it an upgrade.
+/// Milliseconds that a request may take to come, and a WebSocket to be tried.
 const HEAD_TIMEOUT: Millis = 10_000;
-/// How long a peer may take to close after it was told, and to take in the end of what it is told.
+/// Milliseconds that a peer may take to close after it was told, and to take the output before that.
 const CLOSE_TIMEOUT: Millis = 3_000;
-/// How long a peer that is nobody's client may leave its answers unread, or take over a frame.
+/// Milliseconds that a peer without a session may leave its responses unread, or take over a frame.
 const SEND_TIMEOUT: Millis = 60_000;
-/// Buffers kept for the next connections that have something to say, and the largest one kept: so
-/// connections that say little need no allocation, and idle ones hold none.
+/// Output buffers kept for reuse, and the bytes of the largest one kept.
 const SPARE_BUFFERS: usize = 256;
 const SPARE_CAPACITY: usize = 4096;
 
@@ -60,22 +59,23 @@ const _: () = assert!(usize::BITS >= 64);
 pub enum Write {
     /// All of it.
     Done,
-    /// So many bytes; the kernel takes no more for now.
+    /// These bytes; the kernel takes no more for now.
     Blocked(usize),
 }
 
-/// What became of a connection by a write.
+/// What to do with a connection after a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
+    /// Nothing.
     Done,
-    /// The kernel has taken what it did not take before.
+    /// It takes output again: what was left out while it did not can be sent.
     CaughtUp,
-    /// The kernel takes no more for now.
+    /// It does not take all of its output.
     Blocked,
-    /// All is said, and the write side is to be shut.
+    /// It is closing and all is written: shut the write side.
     Shut,
-    /// All is said, and the peer has shut its side: the connection can be closed.
-    Over,
+    /// The same, and the peer has shut its side: close it.
+    Close,
 }
 
 /// All connections.
@@ -86,22 +86,23 @@ pub struct Connections {
     max_backlog: usize,
     /// Milliseconds that a peer has to close.
     close_timeout: Millis,
-    /// How many are saying good-bye.
+    /// How many are closing.
     closing: usize,
     timers: Timers,
+    /// Buffers for the next output: a connection that sends little needs no allocation, and an idle one holds none.
     spare: Vec<Vec<u8>>,
     /// What the connections' buffers count towards.
     memory: Memory,
     pub traffic: Traffic,
-    /// Connections that were closed, by what they ended with.
+    /// Connections that were closed, by reason.
     pub ended: CounterVec<&'static str>,
-    /// Those with something to write.
+    /// Those with output to write.
     dirty: VecDeque<ConnectionId>,
     /// Those that have sent little, and for which there was no time when their event came.
     deferred: VecDeque<ConnectionId>,
-    /// Those that may have more input, of which no new edge will tell.
+    /// Those that may have more input, of which no event will tell.
     unread: VecDeque<ConnectionId>,
-    /// Those that are closed, whose slots must not be reused in this turn.
+    /// Those that were closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
 }
 
@@ -131,17 +132,17 @@ impl Connections {
         self.slab.len()
     }
 
-    /// How many are saying good-bye.
+    /// How many are closing.
     pub fn closing(&self) -> usize {
         self.closing
     }
 
-    /// Gives all peers so long to close, from when they are told.
+    /// Changes the milliseconds that each peer has to close, from when it was told.
     pub fn set_close_timeout(&mut self, timeout: Millis) {
         self.close_timeout = timeout;
     }
 
-    /// Takes a connection in.
+    /// Adds a connection.
     pub fn insert(&mut self, address: IpAddr, now: Millis) -> ConnectionId {
         self.generation = self.generation.wrapping_add(1);
         let connection = Connection::new(address, self.generation, self.memory.share(), now);
@@ -153,10 +154,10 @@ impl Connections {
     /// The slot of a connection, valid for this turn; `None` if that connection is gone.
     pub fn find(&self, id: ConnectionId) -> Option<u32> {
         let connection = self.slab.get(id.slot as usize)?;
-        (connection.generation == id.generation && !connection.is_closed).then_some(id.slot)
+        (connection.generation == id.generation && !connection.is_closed()).then_some(id.slot)
     }
 
-    /// What to remember the connection in a slot by.
+    /// Names the connection in a slot for longer than a turn.
     pub fn id(&self, slot: u32) -> ConnectionId {
         ConnectionId { slot, generation: self.get(slot).generation }
     }
@@ -173,116 +174,117 @@ impl Connections {
 
     /// All connections that are not closed, and their slots.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        let open = self.slab.iter().filter(|(_, connection)| !connection.is_closed);
+        let open = self.slab.iter().filter(|(_, connection)| !connection.is_closed());
         open.map(|(slot, connection)| (slot as u32, connection))
     }
 
-    /// Where to append what a connection is to be told; it is written at the end of the turn.
-    pub fn outbound(&mut self, slot: u32) -> &mut Vec<u8> {
+    /// Where to append output, which is written at the end of the turn.
+    pub fn output(&mut self, slot: u32) -> &mut Vec<u8> {
         let connection = &mut self.slab[slot as usize];
-        if connection.is_blocked {
+        let is_blocked = connection.write_side == WriteSide::Blocked;
+        if is_blocked {
             connection.count_memory();
         }
         // To write to a blocked one is in vain, unless to see that it is too far behind.
-        let is_due = !connection.is_blocked || connection.outbound.len() > self.max_backlog;
-        if is_due && !connection.is_dirty {
-            connection.is_dirty = true;
+        let is_due = !is_blocked || connection.output.len() > self.max_backlog;
+        if is_due && !connection.in_dirty {
+            connection.in_dirty = true;
             self.dirty.push_back(ConnectionId { slot, generation: connection.generation });
         }
-        if connection.outbound.capacity() == 0 {
-            connection.outbound = self.spare.pop().unwrap_or_default();
+        let output = connection.output.tail();
+        if output.capacity() == 0 {
+            *output = self.spare.pop().unwrap_or_default();
         }
-        &mut connection.outbound
+        output
     }
 
     /// Where to append a WebSocket frame.
     pub fn frame(&mut self, slot: u32) -> &mut Vec<u8> {
         self.traffic.frames_out += 1;
-        self.outbound(slot)
+        self.output(slot)
     }
 
-    /// The kernel may take more again.
-    pub fn writable(&mut self, slot: u32) {
-        if self.slab[slot as usize].is_blocked {
-            self.slab[slot as usize].is_blocked = false;
-            self.outbound(slot);
+    /// Notes that the kernel may take output again.
+    pub fn unblock(&mut self, slot: u32) {
+        let connection = self.get_mut(slot);
+        if connection.write_side == WriteSide::Blocked {
+            connection.write_side = WriteSide::Unblocked;
+            self.output(slot);
         }
     }
 
-    /// The next connection that has something to write.
+    /// The next connection that has output to write.
     pub fn next_dirty(&mut self) -> Option<u32> {
         loop {
             let id = self.dirty.pop_front()?;
             if let Some(slot) = self.find(id) {
-                self.get_mut(slot).is_dirty = false;
+                self.get_mut(slot).in_dirty = false;
                 return Some(slot);
             }
         }
     }
 
-    /// Whether any connection is to be written to.
+    /// Whether any connection has output to write.
     pub fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
 
-    /// Whether a connection reads so slowly that it is to be cut off. One that is echoed has only its own messages
-    /// to read, which may be larger than others'. Nor does a single response make a reader slow: what it carries was
-    /// limited while it waited, and the answer to a poll may be longer than that, as Engine.IO 3 and JSONP escape.
+    /// Whether a connection reads too slowly. An echoed one has only its own messages to read, which may be larger than
+    /// others'. Nor does a single response make a reader slow: what it carries was limited while it waited, and the
+    /// answer to a poll may be longer than that, as Engine.IO 3 and JSONP escape.
     pub fn is_too_far_behind(&self, slot: u32) -> bool {
-        let connection = &self.slab[slot as usize];
-        let behind = connection.outbound.len().saturating_sub(connection.last_response);
-        behind > self.max_backlog && !matches!(connection.state, State::Echo(_))
+        let connection = self.get(slot);
+        let behind = connection.output.len().saturating_sub(connection.last_response);
+        behind > self.max_backlog && !matches!(connection.state, State::WebSocket(Binding::Echo, _))
     }
 
-    /// So much of what waits for a connection was written.
+    /// Removes output that was written.
     pub fn written(&mut self, slot: u32, write: Write, now: Millis) -> Written {
         let connection = &mut self.slab[slot as usize];
         let was_paused = connection.is_paused();
-        let was_blocked = connection.was_blocked;
-        let length = match write {
-            Write::Done => connection.outbound.len(),
-            Write::Blocked(length) => length,
+        let was_blocked = connection.write_side != WriteSide::Ready;
+        let (length, write_side) = match write {
+            Write::Done => (connection.output.len(), WriteSide::Ready),
+            Write::Blocked(length) => (length, WriteSide::Blocked),
         };
+        connection.write_side = write_side;
         self.traffic.bytes_out += length as u64;
-        // A peer that takes something in is not timed out for being slow.
-        if length > 0 && !matches!(connection.state, State::Probe(..)) {
+        // A peer that takes some output is not too slow. To try a WebSocket has its time, whatever goes over it.
+        if length > 0 && !matches!(connection.state, State::WebSocket(Binding::Probe(_), _)) {
             connection.since = now;
         }
-        connection.is_blocked = write != Write::Done;
-        connection.was_blocked = connection.is_blocked;
-        connection.outbound.drain(..length);
-        connection.last_response = connection.last_response.min(connection.outbound.len());
-        if connection.outbound.is_empty() {
-            let buffer = std::mem::take(&mut connection.outbound);
-            if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
-                self.spare.push(buffer);
-            }
+        if let Some(buffer) = connection.output.consume(length)
+            && self.spare.len() < SPARE_BUFFERS
+            && buffer.capacity() <= SPARE_CAPACITY
+        {
+            self.spare.push(buffer);
         }
+        connection.last_response = connection.last_response.min(connection.output.len());
         connection.count_memory();
-        if connection.is_unread && was_paused && !connection.is_paused() {
-            self.read_again(slot);
+        if was_paused && connection.may_have_input() && !connection.is_paused() {
+            self.resume_later(slot);
         }
         if was_blocked {
             self.restart_timer(slot);
         }
-        let connection = &self.slab[slot as usize];
+        let connection = self.get(slot);
         match connection.state {
-            _ if connection.is_blocked => Written::Blocked,
-            State::Closing if connection.is_eof => Written::Over,
-            State::Closing => Written::Shut,
+            _ if write_side == WriteSide::Blocked => Written::Blocked,
+            State::Closing(_) if connection.read_side == ReadSide::Ended => Written::Close,
+            State::Closing(_) => Written::Shut,
             _ if was_blocked => Written::CaughtUp,
             _ => Written::Done,
         }
     }
 
-    /// Notes that a connection is to be read without an edge: in the next turn, or once it is flushed.
-    pub fn read_again(&mut self, slot: u32) {
+    /// Notes that a connection is to be read without an event: in the next turn, or once it is not paused any more.
+    pub fn resume_later(&mut self, slot: u32) {
         if let Some(id) = self.mark_unread(slot) {
             self.unread.push_back(id);
         }
     }
 
-    /// Notes that a connection is to be read without an edge, before those of [`Connections::read_again`].
+    /// Notes that a connection is to be read without an event, before those of [`Connections::resume_later`].
     pub fn defer(&mut self, slot: u32) {
         if let Some(id) = self.mark_unread(slot) {
             self.deferred.push_back(id);
@@ -291,21 +293,23 @@ impl Connections {
 
     /// Returns what to put into a list, unless the connection is in one or paused.
     fn mark_unread(&mut self, slot: u32) -> Option<ConnectionId> {
-        let connection = &mut self.slab[slot as usize];
-        connection.is_unread = true;
-        if connection.is_paused() || std::mem::replace(&mut connection.is_in_unread, true) {
+        let connection = self.get_mut(slot);
+        if connection.read_side == ReadSide::Drained {
+            connection.read_side = ReadSide::Unread;
+        }
+        if connection.is_paused() || std::mem::replace(&mut connection.in_unread, true) {
             return None;
         }
         Some(ConnectionId { slot, generation: connection.generation })
     }
 
-    /// Takes the next connection that was deferred; `None` if it is not to be read any more.
+    /// Takes the next connection that was deferred; `None` if it is gone.
     pub fn next_deferred(&mut self) -> Option<u32> {
         let id = self.deferred.pop_front()?;
         self.unmark_unread(id)
     }
 
-    /// Takes the next other connection that is to be read without an edge; `None` if it is not any more.
+    /// Takes the next other connection that is to be read without an event; `None` if it is gone.
     pub fn next_unread(&mut self) -> Option<u32> {
         let id = self.unread.pop_front()?;
         self.unmark_unread(id)
@@ -314,8 +318,11 @@ impl Connections {
     fn unmark_unread(&mut self, id: ConnectionId) -> Option<u32> {
         let slot = self.find(id)?;
         let connection = self.get_mut(slot);
-        connection.is_in_unread = false;
-        std::mem::take(&mut connection.is_unread).then_some(slot)
+        connection.in_unread = false;
+        if connection.read_side == ReadSide::Unread {
+            connection.read_side = ReadSide::Drained;
+        }
+        Some(slot)
     }
 
     /// How many connections are deferred, some of which may be gone.
@@ -323,32 +330,55 @@ impl Connections {
         self.deferred.len()
     }
 
-    /// How many others are to be read without an edge, some of which may be gone.
+    /// How many others are to be read without an event, some of which may be gone.
     pub fn unread_len(&self) -> usize {
         self.unread.len()
     }
 
-    /// Whether any connection is to be read without an edge.
+    /// Whether any connection is to be read without an event.
     pub fn has_unread(&self) -> bool {
         !self.deferred.is_empty() || !self.unread.is_empty()
     }
 
-    /// A connection is in the middle of something else now, with a deadline of its own or none. Returns
-    /// what it was in the middle of before.
+    /// Changes a connection's state, and begins the wait that belongs to it. Returns the state before. One that is
+    /// closed stays so.
     pub fn set_state(&mut self, slot: u32, state: State, now: Millis) -> State {
         let connection = &mut self.slab[slot as usize];
-        if connection.is_closed {
+        if connection.is_closed() {
             return state;
         }
-        let before = std::mem::replace(&mut connection.state, state);
+        self.closing += usize::from(matches!(state, State::Closing(_)));
+        self.closing -= usize::from(matches!(connection.state, State::Closing(_)));
         connection.since = now;
-        self.closing += usize::from(matches!(connection.state, State::Closing));
-        self.closing -= usize::from(matches!(before, State::Closing));
+        let before = std::mem::replace(&mut connection.state, state);
         self.restart_timer(slot);
         before
     }
 
-    /// Takes the connections whose time is up, so many at the most.
+    /// Drops a connection's input: it is closing. What it has as output is still written.
+    pub fn drop_input(&mut self, slot: u32) {
+        let connection = self.get_mut(slot);
+        (connection.input, connection.reader, connection.pending) = (Buffer::default(), None, None);
+        // Even if there is no output left, it is the write that shuts the write side.
+        self.output(slot);
+    }
+
+    /// Closes a connection whose state is [`State::Closed`] now, which is counted by its reason. Its slot is free after
+    /// the turn.
+    pub fn close(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        let State::Closed(reason) = connection.state else {
+            return;
+        };
+        self.ended.add(reason);
+        (connection.input, connection.output) = (Buffer::default(), Buffer::default());
+        (connection.reader, connection.pending) = (None, None);
+        connection.count_memory();
+        self.timers.cancel(slot);
+        self.closed.push(slot);
+    }
+
+    /// Takes the connections whose time is up, `most` at the most.
     pub fn expire(&mut self, now: Millis, most: usize) -> Vec<u32> {
         let mut due = self.timers.expire(now, most);
         due.retain(|&slot| match self.deadline(slot) {
@@ -368,21 +398,24 @@ impl Connections {
         self.timers.next()
     }
 
-    /// When a wait is over. A client's silence is its protocol's business.
+    /// When a wait is over. The silence of a session is its protocol's business.
     fn deadline(&self, slot: u32) -> Option<Millis> {
-        let connection = &self.slab[slot as usize];
+        let connection = self.get(slot);
+        let is_stuck = connection.is_ending() && connection.is_paused();
         let timeout = match connection.state {
-            State::Http if connection.is_unread || !connection.outbound.is_empty() => SEND_TIMEOUT,
-            State::Http | State::Probe(..) => HEAD_TIMEOUT,
-            State::Bayeux(..) => LIFETIME,
-            State::Echo(_) => SEND_TIMEOUT,
-            State::WebSocket(..) | State::Held(_) => return None,
-            State::Closing => self.close_timeout,
+            // No read tells that the peer has gone while it does not take its output.
+            State::WebSocket(..) if is_stuck => self.close_timeout,
+            State::Http if connection.may_have_input() || !connection.output.is_empty() => SEND_TIMEOUT,
+            State::Http | State::WebSocket(Binding::Probe(_), _) => HEAD_TIMEOUT,
+            State::AwaitingTurn | State::WebSocket(Binding::Echo, _) => SEND_TIMEOUT,
+            State::WebSocket(Binding::Shared(_), _) => SHARED_SOCKET_TIMEOUT,
+            State::Closing(_) => self.close_timeout,
+            State::WebSocket(Binding::Owned(_), _) | State::Held(_) | State::Closed(_) => return None,
         };
         Some(connection.since + timeout)
     }
 
-    /// Begins the wait of the state that a connection is in.
+    /// Sets the timer to the end of the current wait.
     pub fn restart_timer(&mut self, slot: u32) {
         match self.deadline(slot) {
             Some(deadline) => self.timers.set(slot, deadline),
@@ -390,36 +423,7 @@ impl Connections {
         }
     }
 
-    /// Says good-bye: the connection is closed when all is written and the peer has closed. `why` is counted.
-    pub fn begin_close(&mut self, slot: u32, why: &'static str, now: Millis) {
-        let connection = &mut self.slab[slot as usize];
-        (connection.inbound, connection.reader, connection.pending) = (InputBuffer::default(), None, None);
-        connection.awaits_costly = false;
-        connection.ending.get_or_insert(why);
-        self.set_state(slot, State::Closing, now);
-        // Even if nothing is left to write, the flush is what shuts the write side.
-        self.outbound(slot);
-    }
-
-    /// Drops a connection. Its slot is free after the turn, and dropping the socket deregisters it. `why` is
-    /// counted, unless there is an earlier reason.
-    pub fn close(&mut self, slot: u32, why: &'static str) {
-        let connection = &mut self.slab[slot as usize];
-        if connection.is_closed {
-            return;
-        }
-        connection.is_closed = true;
-        self.ended.add(connection.ending.unwrap_or(why));
-        self.closing -= usize::from(matches!(connection.state, State::Closing));
-        connection.is_unread = false;
-        (connection.inbound, connection.outbound) = (InputBuffer::default(), Vec::new());
-        (connection.reader, connection.pending) = (None, None);
-        connection.count_memory();
-        self.timers.cancel(slot);
-        self.closed.push(slot);
-    }
-
-    /// Frees the slots of the connections that closed in this turn, each of which is passed to `free`.
+    /// Frees the slots of the connections that were closed in this turn, each of which is passed to `free`.
     pub fn free_closed(&mut self, mut free: impl FnMut(ConnectionId)) {
         for slot in self.closed.drain(..) {
             let Connection { generation, .. } = self.slab.remove(slot as usize);

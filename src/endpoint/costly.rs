@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Endpoint;
+use super::connection::State;
 use super::connections::ConnectionId;
 use crate::Millis;
 
@@ -37,8 +38,8 @@ impl Endpoint {
     /// Leaves a request for a costly response until it is its turn. Returns the bytes that are carried out: none.
     pub(super) fn await_costly(&mut self, slot: u32) -> usize {
         self.work = 0;
-        self.connections.get_mut(slot).awaits_costly = true;
-        self.connections.read_again(slot);
+        self.connections.set_state(slot, State::AwaitingTurn, self.now);
+        self.connections.resume_later(slot);
         self.costly.waiting.push_back(self.connections.id(slot));
         0
     }
@@ -57,15 +58,16 @@ impl Endpoint {
                 break;
             };
             if let Some(slot) = self.connections.find(*id)
-                && std::mem::take(&mut self.connections.get_mut(slot).awaits_costly)
+                && matches!(self.connections.get(slot).state, State::AwaitingTurn)
             {
+                self.connections.set_state(slot, State::Http, now);
                 // Its request waits no longer: `/metrics` does not show it as backlog.
                 self.connections.get_mut(slot).share.set(0);
                 self.costly.is_open = true;
                 self.take_in(slot, &mut []);
                 self.costly.is_open = false;
                 // It was paused, and there may be more to read.
-                self.connections.read_again(slot);
+                self.connections.resume_later(slot);
             }
             self.costly.waiting.pop_front();
         }

@@ -3,8 +3,9 @@
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::clients::{Dispatcher, Transport};
 use super::connection::State;
+use super::ending::Close;
+use super::sessions::{Dispatcher, Transport};
 use crate::Millis;
 use crate::chat::id::ClientId;
 use crate::protocols::{Outgoing, Protocol, Wake};
@@ -20,11 +21,11 @@ impl Endpoint {
         let is_left = [self.continue_leaving(), self.expire(), self.limit_detached()].contains(&true);
         if self.chat.next_wakeup().is_some_and(|due| due <= now) {
             let mut dispatcher =
-                Dispatcher { connections: &mut self.connections, clients: &mut self.clients };
+                Dispatcher { connections: &mut self.connections, sessions: &mut self.sessions };
             self.chat.wake(now, &mut dispatcher);
         }
-        if self.chat.stats_due().is_some_and(|due| due <= now) {
-            self.publish_stats();
+        if self.figures.due().is_some_and(|due| due <= now) {
+            self.publish_figures();
         }
         is_left
     }
@@ -33,9 +34,9 @@ impl Endpoint {
     pub fn next_deadline(&self) -> Option<Millis> {
         let due = [
             self.connections.next_deadline(),
-            self.clients.next_wakeup(),
+            self.sessions.next_wakeup(),
             self.chat.next_wakeup(),
-            self.chat.stats_due(),
+            self.figures.due(),
         ];
         due.into_iter().flatten().min()
     }
@@ -45,36 +46,36 @@ impl Endpoint {
         for slot in self.connections.expire(self.read_until, EXPIRIES) {
             self.time_out(slot);
         }
-        for client in self.clients.expire(self.read_until, EXPIRIES) {
+        for client in self.sessions.expire(self.read_until, EXPIRIES) {
             self.wake(client);
         }
-        let next = [self.connections.next_deadline(), self.clients.next_wakeup()];
+        let next = [self.connections.next_deadline(), self.sessions.next_wakeup()];
         next.into_iter().flatten().any(|due| due <= self.read_until)
     }
 
     fn time_out(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        let is_answered = connection.outbound.is_empty();
-        if matches!(connection.state, State::Http) && is_answered && !connection.inbound.is_empty() {
+        let is_answered = connection.output.is_empty();
+        if matches!(connection.state, State::Http) && is_answered && !connection.input.is_empty() {
             self.request_timeout(slot);
         } else {
-            self.drop_connection(slot, "timeout");
+            self.end_connection(slot, Close::Now, "timeout");
         }
     }
 
     /// Lets a client's protocol do what it does by the clock.
     fn wake(&mut self, id: ClientId) {
         let now = self.read_until;
-        let Some(client) = self.clients.get(id) else {
+        let Some(client) = self.sessions.get(id) else {
             return;
         };
         if let Transport::Polling(poll_queue) = &client.transport
             && let Some(due) = poll_queue.first_request_due
         {
             if due <= now {
-                return self.close_client(id, CloseCode::Away, "no poll or connect after the handshake");
+                return self.end_session(id, CloseCode::Away, "no poll or connect after the handshake");
             }
-            return self.clients.wake_at(id, due);
+            return self.sessions.wake_at(id, due);
         }
         let connection = match client.transport {
             Transport::WebSocket(id) => self.connections.find(id).map(|slot| self.connections.get(slot)),
@@ -84,17 +85,17 @@ impl Endpoint {
             // We paused reading this socket until the client reads, so its silence is ours.
             Some(connection) if connection.is_paused() => client.heard.max(connection.since),
             // What it has sent waits for its turn.
-            Some(connection) if connection.is_unread => now,
+            Some(connection) if connection.may_have_input() => now,
             _ => client.heard,
         };
         let wake = |protocol: &mut Protocol, out: &mut Outgoing| protocol.wake(heard, now, out);
-        match self.clients.with_protocol(id, &mut self.connections, wake) {
-            Some(Wake::At(time)) => self.clients.wake_at(id, time),
+        match self.sessions.with_protocol(id, &mut self.connections, wake) {
+            Some(Wake::At(time)) => self.sessions.wake_at(id, time),
             Some(Wake::Answer) => {
                 self.answer_held(id);
                 self.wake(id);
             }
-            Some(Wake::Close(code, reason)) => self.close_client(id, code, reason),
+            Some(Wake::Close(code, reason)) => self.end_session(id, code, reason),
             None => {}
         }
     }

@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use log::debug;
 
 use super::Endpoint;
-use super::clients::Transport;
-use super::connection::State;
+use super::connection::{Binding, State};
+use super::ending::Close;
+use super::sessions::Transport;
 use crate::chat::id::ClientId;
 use crate::http::page;
 use crate::http::peer::Peer;
@@ -16,7 +17,6 @@ use crate::http::response::{Response, Status};
 use crate::http::routes::{Route, route};
 use crate::http::upgrade::Accept;
 use crate::protocols::Protocol;
-use crate::protocols::phoenix::{Phoenix, Version};
 use crate::websocket::FrameReader;
 
 impl Endpoint {
@@ -27,12 +27,12 @@ impl Endpoint {
         let (request, used) = match reader.read(input, self.max_message_size) {
             Ok(None) => {
                 if reader.take_expects_continue() {
-                    self.connections.outbound(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    self.connections.output(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 if let Some(request) = reader.take_head(input)
-                    && matches!(self.admit(&request), Route::SocketIo)
+                    && let Route::Chat(route) = self.admit(&request)
                 {
-                    self.begin_post(slot, &request);
+                    self.begin_request(slot, &request, route);
                 }
                 self.connections.get_mut(slot).reader = Some(Box::new(reader));
                 return 0;
@@ -55,19 +55,11 @@ impl Endpoint {
             Route::Metrics => self.metrics(request.method == "HEAD"),
             Route::Health => self.health(),
             Route::Refused(response) => response,
-            Route::Phoenix => match self.upgrade_phoenix(slot, &request) {
-                Ok(()) => return used,
-                Err(response) => response,
-            },
             Route::Echo => match self.upgrade_echo(slot, &request) {
                 Ok(()) => return used,
                 Err(response) => response,
             },
-            Route::SocketIo => match self.socket_io(slot, &request) {
-                Some(response) => response,
-                None => return used,
-            },
-            Route::Bayeux => match self.bayeux(slot, &request) {
+            Route::Chat(route) => match self.serve(slot, &request, route) {
                 Some(response) => response,
                 None => return used,
             },
@@ -82,7 +74,7 @@ impl Endpoint {
             return Route::Refused(response);
         }
         let route = route(request);
-        if !matches!(route, Route::Phoenix | Route::SocketIo | Route::Bayeux | Route::Echo) {
+        if !matches!(route, Route::Chat(_) | Route::Echo) {
             return route;
         }
         if self.is_stopping {
@@ -93,7 +85,7 @@ impl Endpoint {
 
     /// A request did not come whole in time.
     pub(super) fn request_timeout(&mut self, slot: u32) {
-        let is_head = Request::begins_as_head(self.connections.get_mut(slot).inbound.waiting());
+        let is_head = Request::begins_as_head(self.connections.get(slot).input.waiting());
         self.refuse_request(slot, Status::TIMEOUT, is_head);
     }
 
@@ -121,17 +113,6 @@ impl Endpoint {
         }
     }
 
-    fn upgrade_phoenix(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Response> {
-        let accept = Accept::check(request)?;
-        let version = Version::from_vsn(request.query("vsn"))
-            .ok_or_else(|| Response::error(Status::BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0"))?;
-        let offered = request.tokens("sec-websocket-protocol").any(|token| token == "phoenix");
-        self.accept_upgrade(slot, request, &accept, offered.then_some("phoenix"));
-        let phoenix = Phoenix::new(version, self.idle_timeout);
-        self.new_socket(slot, Protocol::Phoenix(phoenix));
-        Ok(())
-    }
-
     /// Answers a handshake that is in order: frames follow.
     pub(crate) fn accept_upgrade(
         &mut self,
@@ -143,7 +124,7 @@ impl Endpoint {
         let address = self.client_address(slot, request);
         self.connections.get_mut(slot).address = address;
         self.metrics.responses.add(101);
-        accept.write(self.connections.outbound(slot), subprotocol);
+        accept.write(self.connections.output(slot), subprotocol);
     }
 
     /// The address from which a request comes.
@@ -156,8 +137,12 @@ impl Endpoint {
         let now = self.now;
         let transport = Transport::WebSocket(self.connections.id(slot));
         let peer = Peer::of(self.connections.get(slot).address);
-        let client = self.clients.insert(transport, protocol, peer, now);
-        self.connections.set_state(slot, State::WebSocket(client, FrameReader::default()), now);
+        let client = self.sessions.insert(transport, protocol, peer, now);
+        self.connections.set_state(
+            slot,
+            State::WebSocket(Binding::Owned(client), FrameReader::default()),
+            now,
+        );
         client
     }
 
@@ -178,16 +163,16 @@ impl Endpoint {
         if code >= 400 {
             debug!("connection {slot} is answered with {code} {phrase}");
         }
-        let outbound = self.connections.outbound(slot);
-        let before = outbound.len();
-        response.write(outbound, is_head, keep_alive, self.now);
-        let length = outbound.len() - before;
+        let output = self.connections.output(slot);
+        let before = output.len();
+        response.write(output, is_head, keep_alive, self.now);
+        let length = output.len() - before;
         self.connections.get_mut(slot).last_response = length;
         if keep_alive {
             self.connections.get_mut(slot).since = self.now;
         } else {
             let why = if code < 400 { "answered" } else { phrase };
-            self.connections.begin_close(slot, why, self.now);
+            self.end_connection(slot, Close::Flush, why);
         }
     }
 

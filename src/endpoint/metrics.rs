@@ -1,11 +1,9 @@
-//! What the server tells of itself: `/metrics` for Prometheus, and the figures for those who watch them.
+//! `/metrics`: what is counted, in the text format of Prometheus.
 
 use super::Endpoint;
-use super::clients::Dispatcher;
 use super::gauges::Gauges;
 use crate::http::response::Response;
 use crate::metrics::exposition::{self, Exposition};
-use crate::stats::{ConnectionCounts, Stats};
 
 impl Endpoint {
     /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
@@ -40,7 +38,7 @@ impl Endpoint {
             ("mio_chat_connections", "Open connections.", &gauges.connections),
             (
                 "mio_chat_clients",
-                "Clients, also those that poll and are between two requests.",
+                "Sessions, also those that poll and are between two requests.",
                 &gauges.clients,
             ),
         ] {
@@ -63,6 +61,7 @@ impl Endpoint {
         let help = "Sessions without a connection that were ended because there were too many.";
         text.tally("mio_chat_evicted_total", help, "limit", &metrics.evicted);
         text.tally("mio_chat_closed_total", "Connections closed.", "reason", &self.connections.ended);
+        text.tally("mio_chat_ended_sessions_total", "Sessions ended.", "reason", &metrics.ended_sessions);
         let name = "mio_chat_http_responses_total";
         text.family("counter", name, "HTTP responses, upgrades among them.");
         for (code, count) in metrics.responses.iter() {
@@ -98,7 +97,7 @@ impl Endpoint {
 
     fn write_loop(&self, text: &mut Exposition) {
         let turns = &self.metrics.loop_stats;
-        text.counter("mio_chat_loop_turns_total", "LoopStats of the loop.", turns.count);
+        text.counter("mio_chat_loop_turns_total", "Turns of the loop.", turns.count);
         text.counter("mio_chat_loop_events_total", "Sockets that were ready.", turns.events);
         let help = "The most sockets that were ready in one turn.";
         text.gauge("mio_chat_loop_largest_batch", help, turns.largest_batch);
@@ -136,8 +135,8 @@ impl Endpoint {
         {
             text.sample(name, &[("result", result)], count);
         }
-        let watchers = self.chat.stats().watchers();
-        text.gauge("mio_chat_stats_watchers", "Clients that watch the figures.", watchers);
+        let watchers = self.figures.watchers();
+        text.gauge("mio_chat_stats_watchers", "Sessions that watch the figures.", watchers);
     }
 
     /// The metrics that every program has, by the names that they go by.
@@ -150,37 +149,8 @@ impl Endpoint {
         }
     }
 
-    /// Tells the figures to those who watch them.
-    pub(super) fn publish_stats(&mut self) {
-        let stats = self.stats();
-        let Endpoint { connections, clients, chat, now, .. } = self;
-        chat.publish_stats(&stats, *now, &mut Dispatcher { connections, clients });
-    }
-
-    fn stats(&self) -> Stats {
-        let Gauges { connections, .. } = self.gauges();
-        let of = |protocol| connections.iter().filter(|((of, _), _)| *of == protocol).map(|(_, n)| n).sum();
-        let models = self.chat.models();
-        Stats {
-            uptime_ms: self.now.saturating_sub(self.started),
-            status: models.status(),
-            oldest_wait_ms: self.oldest_wait(),
-            messages: models.chats.messages(),
-            connections: ConnectionCounts {
-                total: connections.total(),
-                http: of("http"),
-                phoenix: of("phoenix"),
-                socket_io: of("socket.io"),
-                bayeux: of("bayeux"),
-            },
-            busy_us: self.metrics.loop_stats.busy.as_micros() as u64,
-            backlog_bytes: self.memory.waiting(),
-            memory_bytes: (self.usage)().map(|usage| usage.resident),
-        }
-    }
-
     /// Milliseconds for which the first in the queue has waited.
-    fn oldest_wait(&self) -> u64 {
+    pub(super) fn oldest_wait(&self) -> u64 {
         let since = self.chat.models().students.oldest_wait();
         since.map_or(0, |since| self.now.saturating_sub(since))
     }

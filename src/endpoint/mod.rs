@@ -12,24 +12,24 @@
 //! - [`Endpoint::next_to_write`], [`Endpoint::output`] and [`Endpoint::written`] until there is nothing to write;
 //! - [`Endpoint::free_closed`], after which slots may be used again.
 
-pub(crate) mod clients;
+mod binding;
+mod buffer;
 pub(crate) mod connection;
 pub(crate) mod connections;
 mod costly;
 mod deadlines;
-mod departure;
+mod detached;
 mod echo;
+mod ending;
+mod figures;
 mod gauges;
 mod http;
-mod input;
-mod links;
 mod metrics;
 mod overload;
 mod poll_queue;
 mod polling;
 mod receive;
-mod sessions;
-mod shutdown;
+pub(crate) mod sessions;
 
 use core::net::IpAddr;
 use std::collections::HashMap;
@@ -46,12 +46,18 @@ use crate::memory::Memory;
 use crate::metrics::{Metrics, Warnings};
 use crate::options::Options;
 use crate::process::Usage;
+#[cfg(doc)]
+use crate::protocols::Protocol;
+use crate::websocket;
 
-use clients::Clients;
+use connection::{Binding, ReadSide, State};
 pub use connections::{ConnectionId, Write};
 use connections::{Connections, Written};
 use costly::CostlyResponses;
-use sessions::DetachedSessions;
+use detached::DetachedSessions;
+use ending::{Close, PEER_GONE};
+use figures::FiguresBoard;
+use sessions::Sessions;
 
 /// What to do next with a connection after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +70,16 @@ pub enum Next {
     Shut,
 }
 
-/// All connections and clients, and the chat.
+/// What an event tells of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    pub readable: bool,
+    pub writable: bool,
+    /// The peer has shut its side or reset the connection.
+    pub ended: bool,
+}
+
+/// All connections and sessions, and the chat.
 pub struct Endpoint {
     /// The time as of the last call.
     pub(crate) now: Millis,
@@ -72,11 +87,12 @@ pub struct Endpoint {
     read_until: Millis,
     started: Millis,
     pub(crate) connections: Connections,
-    pub(crate) clients: Clients,
+    pub(crate) sessions: Sessions,
     detached: DetachedSessions,
-    /// Bayeux clients by clientId.
-    pub(crate) client_ids: HashMap<Box<str>, ClientId>,
+    /// Sessions by the names that their requests give them ([`Protocol::session_name`]).
+    pub(crate) session_names: HashMap<Box<str>, ClientId>,
     pub(crate) chat: Chat,
+    figures: FiguresBoard,
     pub(crate) memory: Memory,
     /// What is counted. The loop counts its turns here too.
     pub metrics: Metrics,
@@ -95,7 +111,7 @@ pub struct Endpoint {
     max_connections: usize,
     pub(crate) max_message_size: usize,
     pub(crate) max_backlog: usize,
-    idle_timeout: Millis,
+    pub(crate) idle_timeout: Millis,
     /// Whether [`Endpoint::stop`] was called.
     is_stopping: bool,
 }
@@ -121,10 +137,11 @@ impl Endpoint {
             read_until: now,
             started: now,
             connections: Connections::new(options.max_backlog, memory.clone(), now),
-            clients: Clients::new(now),
+            sessions: Sessions::new(now),
             detached: DetachedSessions::new(max_connections),
-            client_ids: HashMap::new(),
+            session_names: HashMap::new(),
             chat: Chat::new(limits, &memory, new_id),
+            figures: FiguresBoard::default(),
             memory,
             metrics: Metrics::new(),
             warnings: Warnings::default(),
@@ -160,40 +177,53 @@ impl Endpoint {
         self.connections.insert(address, now)
     }
 
-    /// The peer shuts its side or has reset the connection, as an event says: what it sent before may be unread. Returns
-    /// whether the event is dealt with by that.
-    pub fn ending(&mut self, id: ConnectionId, now: Millis) -> bool {
+    /// An event tells of a connection. Returns whether to read from it now: not if it has to wait for its output, or for
+    /// others because it sends much or `is_late`, which says that this turn has no time left for events.
+    pub fn ready(&mut self, id: ConnectionId, ready: Ready, is_late: bool, now: Millis) -> Next {
         self.now = now;
-        let Some(slot) = self.connections.find(id) else {
-            return true;
-        };
-        self.connections.get_mut(slot).has_ended = true;
-        let is_held = self.connections.get(slot).is_held_in_vain();
-        if is_held {
-            self.end_input(slot);
-        }
-        is_held
-    }
-
-    /// There is input to be read from a connection. `is_late` says that this turn has no time left for it. Otherwise the
-    /// connection may have to wait for its output, or for others because it sends much.
-    pub fn readable(&mut self, id: ConnectionId, is_late: bool) -> Next {
         let Some(slot) = self.connections.find(id) else {
             return Next::Wait;
         };
+        if ready.writable {
+            self.connections.unblock(slot);
+        }
+        if ready.ended {
+            return self.ending(slot);
+        }
+        if ready.readable { self.readable(slot, is_late) } else { Next::Wait }
+    }
+
+    /// The peer shuts its side or has reset the connection; what it sent before may be unread.
+    fn ending(&mut self, slot: u32) -> Next {
+        let connection = self.connections.get_mut(slot);
+        if !connection.is_ending() {
+            connection.read_side = ReadSide::Ending;
+        }
+        if connection.is_held_in_vain() {
+            self.end_input(slot);
+            return Next::Wait;
+        }
+        if connection.is_paused() {
+            connection.since = self.now;
+            self.connections.restart_timer(slot);
+        }
+        self.readable(slot, false)
+    }
+
+    fn readable(&mut self, slot: u32, is_late: bool) -> Next {
         let connection = self.connections.get(slot);
-        if connection.is_paused() || connection.is_heavy {
-            self.connections.read_again(slot);
+        if connection.is_paused() || connection.is_heavy() {
+            self.connections.resume_later(slot);
         } else if is_late {
             self.connections.defer(slot);
-        } else if !connection.is_unread {
-            // One that is has input to be dealt with first, which an end would cut off.
+        } else if !connection.in_unread {
             return Next::Read;
         }
+        // One that is to be resumed has input to be dealt with first, which an end would cut off.
         Next::Wait
     }
 
-    /// These bytes have come. `is_more` says that more may be there.
+    /// Takes in bytes that were read. `is_more` says that there may be more.
     pub fn receive(&mut self, id: ConnectionId, bytes: &mut [u8], is_more: bool, now: Millis) {
         self.now = now;
         if let Some(slot) = self.connections.find(id) {
@@ -201,16 +231,16 @@ impl Endpoint {
             traffic.reads += 1;
             traffic.bytes_in += bytes.len() as u64;
             if is_more {
-                self.connections.read_again(slot);
+                self.connections.resume_later(slot);
             }
             self.take_in(slot, bytes);
         }
     }
 
-    /// All that came from a connection has been read.
+    /// All input of a connection has been read.
     pub fn drained(&mut self, id: ConnectionId) {
         if let Some(slot) = self.connections.find(id) {
-            self.connections.get_mut(slot).is_heavy = false;
+            self.connections.get_mut(slot).set_last_read(0, false);
         }
     }
 
@@ -227,7 +257,7 @@ impl Endpoint {
     pub fn lost(&mut self, id: ConnectionId, now: Millis) {
         self.now = now;
         if let Some(slot) = self.connections.find(id) {
-            self.drop_connection(slot, receive::PEER_GONE);
+            self.end_connection(slot, Close::Now, PEER_GONE);
         }
     }
 
@@ -251,7 +281,7 @@ impl Endpoint {
         self.connections.next_unread().map(|slot| self.connections.id(slot))
     }
 
-    /// Goes on with what a connection has sent already.
+    /// Goes on with the input of a connection that is there already. Returns whether to read more.
     pub fn resume(&mut self, id: ConnectionId, now: Millis) -> Next {
         self.now = now;
         let Some(slot) = self.connections.find(id) else {
@@ -259,29 +289,26 @@ impl Endpoint {
         };
         self.take_in(slot, &mut []);
         let connection = self.connections.get(slot);
-        if connection.is_unread || connection.is_closed {
+        if connection.in_unread || connection.is_closed() {
             return Next::Wait;
         }
         if connection.is_paused() {
-            self.connections.read_again(slot);
+            self.connections.resume_later(slot);
             return Next::Wait;
         }
         Next::Read
     }
 
-    /// The next connection that has something to be told. What waits for polls is given to those that are held.
-    pub fn next_to_write(&mut self, now: Millis) -> Option<ConnectionId> {
+    /// The next connection that has output, and the output: empty if only the connection's end is to be told. Requests
+    /// that are held are answered before.
+    pub fn next_to_write(&mut self, now: Millis) -> Option<(ConnectionId, &[u8])> {
         self.now = now;
         self.answer_pollable();
-        self.connections.next_dirty().map(|slot| self.connections.id(slot))
+        let slot = self.connections.next_dirty()?;
+        Some((self.connections.id(slot), self.connections.get(slot).output.waiting()))
     }
 
-    /// What is to be written to a connection; empty if it is gone or only its end is to be told.
-    pub fn output(&self, id: ConnectionId) -> &[u8] {
-        self.connections.find(id).map_or(&[], |slot| &self.connections.get(slot).outbound)
-    }
-
-    /// So much of [`Endpoint::output`] was written, in so many calls.
+    /// Output of [`Endpoint::next_to_write`] was written, in this many calls.
     pub fn written(&mut self, id: ConnectionId, write: Write, calls: u64, now: Millis) -> Next {
         self.now = now;
         let Some(slot) = self.connections.find(id) else {
@@ -291,18 +318,23 @@ impl Endpoint {
         match self.connections.written(slot, write, now) {
             Written::Shut => return Next::Shut,
             Written::CaughtUp => self.send_late_status(slot),
-            // One that has said good-bye has its reason.
-            Written::Over => self.drop_connection(slot, receive::PEER_GONE),
+            Written::Close => self.end_connection(slot, Close::Now, PEER_GONE),
             Written::Blocked if self.connections.is_too_far_behind(slot) => self.evict_slow_consumer(slot),
             Written::Done | Written::Blocked => {}
         }
         Next::Wait
     }
 
-    /// The kernel may take more from a connection again.
-    pub fn writable(&mut self, id: ConnectionId) {
-        if let Some(slot) = self.connections.find(id) {
-            self.connections.writable(slot);
+    /// Sends a client the newest status, which its socket did not take when it was due.
+    fn send_late_status(&mut self, slot: u32) {
+        let State::WebSocket(Binding::Owned(client) | Binding::Shared(Some(client)), _) =
+            self.connections.get(slot).state
+        else {
+            return;
+        };
+        let status = self.sessions.get_mut(client).and_then(|session| session.late_status.take());
+        if let Some(status) = status {
+            websocket::write_text(self.connections.frame(slot), &[&status]);
         }
     }
 

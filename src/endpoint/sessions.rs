@@ -1,309 +1,280 @@
-//! Detached sessions: clients that hold no connection at the moment. A client that polls is detached between
-//! two requests, a Bayeux client also after its WebSocket has closed. Opening one costs its peer nothing but a
-//! request, so their number is bounded, in total and for each peer address: a new one ends the one that has been
-//! silent for longest, of those without a user on line as long as these are the most. Nobody is refused, and a
-//! flood of handshakes ends its own sessions before those of others.
+//! The sessions: each a client of the chat with its protocol's state, and the transport by which it is reached.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
-use log::debug;
-use tungstenite::protocol::frame::coding::CloseCode;
+use slab::Slab;
 
-use super::Endpoint;
-use super::clients::Transport;
+use super::connection::WriteSide;
+use super::connections::{ConnectionId, Connections};
+use super::detached::Rank;
 use super::poll_queue::PollQueue;
 use crate::Millis;
+use crate::chat::event::{Deliver, Event};
 use crate::chat::id::ClientId;
 use crate::http::peer::Peer;
-use crate::metrics::{PEER, TOTAL};
-use crate::protocols::Protocol;
+use crate::protocols::{Encoding, Outgoing, Protocol};
+use crate::timer_wheel::Timers;
+use crate::websocket;
 
-/// How long a session lives that has not polled or connected since its handshake. Clients do so at once.
-pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
-/// The share of all detached sessions that one peer may have, as a divisor, and what it may have at least.
-const PEER_SHARE: usize = 4;
-const PEER_MINIMUM: usize = 16;
-
-/// The place of a session among the detached ones. Of those with a user, and of those without, the one comes first
-/// of which nothing was heard for longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
-    has_user: bool,
-    /// Grows with each session that is detached, or that a request has come from since.
-    number: u64,
-}
-
-/// The detached sessions of all clients, and how many there may be. Each two of a kind are the sessions without a user
-/// and those with one.
+/// How a session is reached.
 #[derive(Debug)]
-pub struct DetachedSessions {
-    ranks: [BTreeMap<Rank, (ClientId, Peer)>; 2],
-    peers: HashMap<Peer, [BTreeSet<Rank>; 2]>,
-    /// Peers that have more than their share, as many of their clients were detached at once.
-    above_share: BTreeSet<Peer>,
-    /// How many were added so far.
-    count: u64,
-    limit: usize,
-    peer_limit: usize,
+pub enum Transport {
+    /// Over the WebSocket on this connection.
+    WebSocket(ConnectionId),
+    /// In answer to its requests.
+    Polling(Box<PollQueue>),
 }
 
-impl DetachedSessions {
-    /// At most this many, of all peers together.
-    pub fn new(limit: usize) -> DetachedSessions {
-        let peer_limit = (limit / PEER_SHARE).max(PEER_MINIMUM).min(limit);
-        DetachedSessions {
-            ranks: Default::default(),
-            peers: HashMap::new(),
-            above_share: BTreeSet::new(),
-            count: 0,
-            limit,
-            peer_limit,
+/// A session. The chat knows it as a client.
+#[derive(Debug)]
+pub struct Session {
+    generation: u32,
+    /// When something last came from it.
+    pub heard: Millis,
+    pub transport: Transport,
+    pub protocol: Protocol,
+    /// The newest status, if its socket took no output when it was due.
+    pub late_status: Option<Rc<str>>,
+    /// The address that opened it.
+    pub peer: Peer,
+    /// Its place among the detached sessions, if it is one.
+    pub detached: Option<Rank>,
+}
+
+impl Session {
+    /// Whether it cannot be reached now, and may never be again: its connection was lost, or it has not polled or
+    /// connected yet. A session between two polls is not absent.
+    pub fn is_absent(&self) -> bool {
+        match &self.transport {
+            Transport::Polling(poll_queue) => poll_queue.is_lost || poll_queue.first_request_due.is_some(),
+            Transport::WebSocket(_) => false,
+        }
+    }
+}
+
+/// All sessions.
+#[derive(Debug)]
+pub struct Sessions {
+    slab: Slab<Session>,
+    generation: u32,
+    timers: Timers,
+    /// Polling sessions for which something was queued in this turn.
+    pollable: Vec<ClientId>,
+}
+
+impl Sessions {
+    /// No sessions yet.
+    pub fn new(now: Millis) -> Sessions {
+        Sessions { slab: Slab::new(), generation: 0, timers: Timers::new(now), pollable: Vec::new() }
+    }
+
+    /// Adds a session under an id that none had before. Its protocol is woken at once, to say when next.
+    pub fn insert(&mut self, transport: Transport, protocol: Protocol, peer: Peer, now: Millis) -> ClientId {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let session =
+            Session { generation, heard: now, transport, protocol, late_status: None, peer, detached: None };
+        let slot = self.slab.insert(session) as u32;
+        self.timers.set(slot, now);
+        ClientId { slot, generation }
+    }
+
+    /// Forgets a session.
+    pub fn remove(&mut self, id: ClientId) -> Option<Session> {
+        self.get(id)?;
+        self.timers.cancel(id.slot);
+        Some(self.slab.remove(id.slot as usize))
+    }
+
+    /// The session of this client, unless it has ended.
+    pub fn get(&self, id: ClientId) -> Option<&Session> {
+        self.slab.get(id.slot as usize).filter(|session| session.generation == id.generation)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Session> {
+        self.slab.get_mut(id.slot as usize).filter(|session| session.generation == id.generation)
+    }
+
+    /// The queue of a session that polls.
+    pub fn poll_queue(&mut self, id: ClientId) -> Option<&mut PollQueue> {
+        match &mut self.get_mut(id)?.transport {
+            Transport::Polling(poll_queue) => Some(poll_queue),
+            Transport::WebSocket(_) => None,
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.ranks.iter().map(BTreeMap::len).sum()
-    }
-
-    /// Whether there are more than there may be, until the next turn.
-    pub fn has_excess(&self) -> bool {
-        self.len() > self.limit
-    }
-
-    /// Whether this is the place of a session.
-    pub fn has(&self, client: ClientId, rank: Rank, has_user: bool) -> bool {
-        rank.has_user == has_user && self.get(rank).is_some_and(|(listed, _)| listed == client)
-    }
-
-    fn get(&self, rank: Rank) -> Option<(ClientId, Peer)> {
-        self.ranks[usize::from(rank.has_user)].get(&rank).copied()
-    }
-
-    /// Adds a session, or moves it to where it belongs now that it has a user or has none. `rank` is where it is.
-    fn insert(&mut self, client: ClientId, peer: Peer, has_user: bool, rank: Option<Rank>) -> Rank {
-        if let Some(rank) = rank {
-            self.remove(peer, rank);
+    /// Notes that something came from a client.
+    pub fn set_heard(&mut self, id: ClientId, now: Millis) {
+        if let Some(session) = self.get_mut(id) {
+            session.heard = now;
         }
-        self.count += 1;
-        let rank = Rank { has_user, number: rank.map_or(self.count, |rank| rank.number) };
-        self.ranks[usize::from(has_user)].insert(rank, (client, peer));
-        let ranks = self.peers.entry(peer).or_default();
-        ranks[usize::from(has_user)].insert(rank);
-        if ranks.iter().map(BTreeSet::len).sum::<usize>() > self.peer_limit {
-            self.above_share.insert(peer);
-        }
-        rank
     }
 
-    fn remove(&mut self, peer: Peer, rank: Rank) {
-        self.ranks[usize::from(rank.has_user)].remove(&rank);
-        if let Some(ranks) = self.peers.get_mut(&peer) {
-            ranks[usize::from(rank.has_user)].remove(&rank);
-            if ranks.iter().map(BTreeSet::len).sum::<usize>() <= self.peer_limit {
-                self.above_share.remove(&peer);
+    /// Calls `say` with a session's protocol and a sink for its messages.
+    pub fn with_protocol<T>(
+        &mut self,
+        id: ClientId,
+        connections: &mut Connections,
+        say: impl FnOnce(&mut Protocol, &mut Outgoing) -> T,
+    ) -> Option<T> {
+        let Session { transport, protocol, .. } = self.get_mut(id)?;
+        match transport {
+            Transport::WebSocket(id) => {
+                let slot = connections.find(*id)?;
+                let mut out = |parts: &[&str]| websocket::write_text(connections.frame(slot), parts);
+                Some(say(protocol, &mut out))
             }
-            if ranks.iter().all(BTreeSet::is_empty) {
-                self.peers.remove(&peer);
+            Transport::Polling(poll_queue) => {
+                let said = say(protocol, &mut |parts| poll_queue.push(parts));
+                if !poll_queue.is_empty() {
+                    self.pollable.push(id);
+                }
+                Some(said)
             }
         }
     }
 
-    /// The session to end before this peer may open another, and the limit that asks for it.
-    fn in_the_way_of(&self, peer: Peer) -> Option<(ClientId, &'static str)> {
-        let of_peer = self.first_of(peer, self.peer_limit.saturating_sub(1));
-        of_peer.or_else(|| self.first_beyond(self.limit.saturating_sub(1)))
-    }
-
-    /// The first session of a peer to end if it has more than `limit`.
-    fn first_of(&self, peer: Peer, limit: usize) -> Option<(ClientId, &'static str)> {
-        let [without, with] = self.peers.get(&peer)?;
-        if without.len() + with.len() <= limit {
-            return None;
-        }
-        let rank = to_end(without.first(), with.first(), without.len(), self.peer_limit)?;
-        self.get(rank).map(|(client, _)| (client, PEER))
-    }
-
-    /// The first session to end if there are more than `limit`: one of a peer that has more than its share, if there
-    /// is one.
-    fn first_beyond(&self, limit: usize) -> Option<(ClientId, &'static str)> {
-        if self.len() <= limit {
-            return None;
-        }
-        if let Some(&peer) = self.above_share.first() {
-            return self.first_of(peer, self.peer_limit);
-        }
-        let [without, with] =
-            self.ranks.each_ref().map(|ranks| ranks.first_key_value().map(|(rank, _)| rank));
-        let rank = to_end(without, with, self.ranks[0].len(), limit)?;
-        self.get(rank).map(|(client, _)| (client, TOTAL))
-    }
-}
-
-/// Which of two sessions is ended, the first without a user and the first with one: the former, as long as there are so
-/// many of its kind that they take half of the limit. A flood of sessions ends its own by that: one without users
-/// ends nobody who is on line, and one with users leaves room for newcomers, who have none yet.
-fn to_end(without: Option<&Rank>, with: Option<&Rank>, count: usize, limit: usize) -> Option<Rank> {
-    let without_first = without.filter(|_| count > limit / 2);
-    without_first.or(with).or(without).copied()
-}
-
-impl Endpoint {
-    /// Opens the session of a client that brings no connection of its own. Sessions that are too many by that are
-    /// ended.
-    pub(crate) fn open_detached(&mut self, protocol: Protocol, peer: Peer) -> ClientId {
-        let now = self.now;
-        while let Some((client, limit)) = self.detached.in_the_way_of(peer) {
-            self.evict(client, limit);
-        }
-        let transport =
-            Transport::Polling(Box::new(PollQueue::opened(&self.memory, now + FIRST_REQUEST_TIMEOUT)));
-        let client = self.clients.insert(transport, protocol, peer, now);
-        self.update_detached(client);
-        client
-    }
-
-    /// Ends a session if there are too many because those of many clients were detached. Returns whether more are too
-    /// many.
-    pub(super) fn limit_detached(&mut self) -> bool {
-        if let Some((client, limit)) = self.detached.first_beyond(self.detached.limit) {
-            self.evict(client, limit);
-        }
-        self.detached.has_excess()
-    }
-
-    /// Brings the detached sessions up to date with a client's link and users. To be called when one of them has
-    /// changed.
-    pub(super) fn update_detached(&mut self, id: ClientId) {
-        let Some(client) = self.clients.get_mut(id) else {
+    /// Sends a client a text that others get too. Of a status only the newest waits for a client that takes nothing
+    /// at the moment.
+    fn send_shared(&mut self, id: ClientId, connections: &mut Connections, text: Rc<str>, is_status: bool) {
+        let Some(session) = self.get_mut(id) else {
             return;
         };
-        let is_detached =
-            matches!(&client.transport, Transport::Polling(poll_queue) if poll_queue.held_request.is_none());
-        let has_user = !self.chat.clients().members(id).is_empty();
-        match client.detached {
-            Some(rank) if !is_detached => {
-                self.detached.remove(client.peer, rank);
-                client.detached = None;
+        match &mut session.transport {
+            Transport::WebSocket(connection) => {
+                let Some(slot) = connections.find(*connection) else {
+                    return;
+                };
+                if is_status && connections.get(slot).write_side == WriteSide::Blocked {
+                    session.late_status = Some(text);
+                } else {
+                    if is_status {
+                        session.late_status = None;
+                    }
+                    websocket::write_text(connections.frame(slot), &[&text]);
+                }
             }
-            Some(rank) if rank.has_user == has_user => {}
-            rank if is_detached => {
-                client.detached = Some(self.detached.insert(id, client.peer, has_user, rank));
+            Transport::Polling(poll_queue) => {
+                if is_status {
+                    poll_queue.push_status(text);
+                } else {
+                    poll_queue.push_shared(text);
+                }
+                self.pollable.push(id);
             }
-            _ => {}
         }
     }
 
-    /// Something has come from a client: if it is detached, it is the last of the detached ones now.
-    pub(crate) fn touch_detached(&mut self, id: ClientId) {
-        if let Some(client) = self.clients.get_mut(id)
-            && let Some(rank) = client.detached.take()
-        {
-            self.detached.remove(client.peer, rank);
-            client.detached = Some(self.detached.insert(id, client.peer, rank.has_user, None));
+    /// Notes that something is queued for a polling session.
+    pub fn mark_pollable(&mut self, id: ClientId) {
+        self.pollable.push(id);
+    }
+
+    /// Takes one of the sessions noted, which may have ended or been answered.
+    pub fn next_pollable(&mut self) -> Option<ClientId> {
+        self.pollable.pop()
+    }
+
+    /// All sessions and their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientId, &Session)> {
+        let id = |slot, session: &Session| ClientId { slot: slot as u32, generation: session.generation };
+        self.slab.iter().map(move |(slot, session)| (id(slot, session), session))
+    }
+
+    /// Takes the sessions whose protocols wanted to be woken by now, `most` at the most.
+    pub fn expire(&mut self, now: Millis, most: usize) -> Vec<ClientId> {
+        let due = self.timers.expire(now, most).into_iter();
+        due.map(|slot| ClientId { slot, generation: self.slab[slot as usize].generation }).collect()
+    }
+
+    /// Sets when a session's protocol is to be woken.
+    pub fn wake_at(&mut self, id: ClientId, time: Millis) {
+        if self.get(id).is_some() {
+            self.timers.set(id.slot, time);
         }
     }
 
-    /// Forgets a client that is about to be removed.
-    pub(super) fn forget_detached(&mut self, id: ClientId) {
-        if let Some(client) = self.clients.get_mut(id)
-            && let Some(rank) = client.detached.take()
-        {
-            self.detached.remove(client.peer, rank);
-        }
+    /// When to call [`Sessions::expire`].
+    pub fn next_wakeup(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+}
+
+/// Events on their way to their clients.
+pub struct Dispatcher<'a> {
+    pub connections: &'a mut Connections,
+    pub sessions: &'a mut Sessions,
+}
+
+impl Deliver for Dispatcher<'_> {
+    fn deliver(&mut self, to: ClientId, event: &Event<'_>) -> bool {
+        let deliver = |protocol: &mut Protocol, out: &mut Outgoing| protocol.deliver(event, out);
+        self.sessions.with_protocol(to, self.connections, deliver).unwrap_or(true)
     }
 
-    fn evict(&mut self, client: ClientId, limit: &'static str) {
-        debug!("client {} is evicted: too many sessions ({limit})", client.slot);
-        self.metrics.evicted.add(limit);
-        self.close_client(client, CloseCode::Away, "evicted");
+    fn broadcast(&mut self, to: &mut dyn Iterator<Item = ClientId>, event: &Event<'_>) {
+        let is_status = matches!(event, Event::Status(_));
+        self.broadcast_encoded(
+            to,
+            is_status,
+            |protocol| protocol.encoding_for(event),
+            |encoding, out| encoding.broadcast(event, out),
+        );
+    }
+}
+
+impl Dispatcher<'_> {
+    /// Sends several clients the same, encoded once for each of the encodings that `encoding_for` names.
+    pub(super) fn broadcast_encoded(
+        &mut self,
+        to: &mut dyn Iterator<Item = ClientId>,
+        is_status: bool,
+        encoding_for: impl Fn(&Protocol) -> Option<Encoding>,
+        encode: impl Fn(Encoding, &mut Outgoing),
+    ) {
+        let mut encoded: Vec<(Encoding, Rc<str>)> = Vec::new();
+        for id in to {
+            let Some(encoding) = self.sessions.get(id).and_then(|session| encoding_for(&session.protocol))
+            else {
+                continue;
+            };
+            let known = encoded.iter().find(|(known, _)| *known == encoding).map(|(_, text)| text.clone());
+            let text = known.unwrap_or_else(|| {
+                let mut text = String::new();
+                encode(encoding, &mut |parts| text.push_str(&parts.concat()));
+                let text: Rc<str> = text.into();
+                encoded.push((encoding, text.clone()));
+                text
+            });
+            self.sessions.send_shared(id, self.connections, text, is_status);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn client(slot: u32) -> ClientId {
-        ClientId { slot, generation: 0 }
-    }
-
-    fn peer(number: u8) -> Peer {
-        Peer::of([10, 0, 0, number].into())
-    }
+    use crate::memory::Memory;
+    use crate::protocols::phoenix::{Phoenix, Version};
 
     #[test]
-    fn the_longest_detached_goes_first_and_those_with_a_user_last() {
-        let mut sessions = DetachedSessions::new(20);
-        for slot in 0..20 {
-            let rank = sessions.insert(client(slot), peer(slot as u8 / 5), false, None);
-            if slot < 3 {
-                sessions.insert(client(slot), peer(0), true, Some(rank));
-            }
-        }
-        let mut order = Vec::new();
-        while let Some((id, limit)) = sessions.first_beyond(0) {
-            assert_eq!(limit, TOTAL);
-            order.push(id.slot);
-            let all = sessions.ranks.iter().flatten();
-            let found =
-                all.map(|(rank, (listed, of))| (*rank, *listed, *of)).find(|(_, listed, _)| *listed == id);
-            let (rank, _, of) = found.unwrap();
-            sessions.remove(of, rank);
-        }
-        assert_eq!(order, (3..20).chain(0..3).collect::<Vec<_>>());
-        assert!(sessions.peers.is_empty());
-    }
+    fn a_status_that_is_late_does_not_come_behind_a_newer_one() {
+        let memory = Memory::new(0);
+        let mut connections = Connections::new(usize::MAX, memory, 0);
+        let address = [127, 0, 0, 1].into();
+        connections.insert(address, 0);
+        let mut sessions = Sessions::new(0);
+        let protocol = Protocol::Phoenix(Phoenix::new(Version::V1, 1000));
+        let transport = Transport::WebSocket(connections.id(0));
+        let client = sessions.insert(transport, protocol, Peer::of(address), 0);
 
-    #[test]
-    fn neither_those_with_a_user_nor_those_without_take_all_room() {
-        for has_user in [false, true] {
-            let mut sessions = DetachedSessions::new(40);
-            for slot in 0..40 {
-                sessions.insert(client(slot), peer(slot as u8), has_user == (slot >= 10), None);
-            }
-            // The oldest of the many goes, though all of the few are older.
-            assert_eq!(sessions.in_the_way_of(peer(99)), Some((client(10), TOTAL)));
-        }
-    }
-
-    #[test]
-    fn a_peer_at_its_limit_is_in_its_own_way_and_in_nobody_elses() {
-        let mut sessions = DetachedSessions::new(100);
-        assert_eq!(sessions.peer_limit, 25);
-        for slot in 0..25 {
-            assert!(sessions.in_the_way_of(peer(1)).is_none(), "{slot}");
-            sessions.insert(client(slot), peer(1), false, None);
-        }
-        assert_eq!(sessions.in_the_way_of(peer(1)), Some((client(0), PEER)));
-        assert!(sessions.in_the_way_of(peer(2)).is_none());
-        for slot in 25..100 {
-            assert!(sessions.in_the_way_of(peer(2)).is_none(), "{slot}");
-            sessions.insert(client(slot), peer(slot as u8), false, None);
-        }
-        assert_eq!(sessions.in_the_way_of(peer(2)), Some((client(0), TOTAL)));
-    }
-
-    #[test]
-    fn a_peer_above_its_share_goes_first_when_there_are_too_many() {
-        let mut sessions = DetachedSessions::new(64);
-        for slot in 0..66 {
-            sessions.insert(client(slot), if slot < 30 { peer(slot as u8 + 1) } else { peer(0) }, true, None);
-        }
-        for slot in 30..32 {
-            let (id, limit) = sessions.first_beyond(64).unwrap();
-            assert_eq!((id, limit), (client(slot), PEER));
-            let (&rank, _) = sessions.ranks[1].iter().find(|(_, (listed, _))| *listed == id).unwrap();
-            sessions.remove(peer(0), rank);
-        }
-        assert_eq!(sessions.first_beyond(64), None);
-    }
-
-    #[test]
-    fn a_small_limit_is_shared_too() {
-        for (limit, of_peer) in [(1, 1), (10, 10), (16, 16), (40, 16), (64, 16), (68, 17)] {
-            assert_eq!(DetachedSessions::new(limit).peer_limit, of_peer, "{limit}");
-        }
+        connections.get_mut(0).write_side = WriteSide::Blocked;
+        sessions.send_shared(client, &mut connections, "older".into(), true);
+        assert!(connections.get(0).output.is_empty() && sessions.get(client).unwrap().late_status.is_some());
+        connections.get_mut(0).write_side = WriteSide::Ready;
+        sessions.send_shared(client, &mut connections, "newer".into(), true);
+        assert!(connections.get(0).output.waiting().ends_with(b"newer"));
+        assert_eq!(sessions.get(client).unwrap().late_status, None);
     }
 }

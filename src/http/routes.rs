@@ -19,16 +19,23 @@ pub enum Route {
     Health,
     /// The server's figures for Prometheus.
     Metrics,
+    /// A protocol of the chat.
+    Chat(ChatRoute),
+    /// What comes over WebSocket goes back.
+    Echo,
+    /// Nothing that is there: answer with this.
+    Refused(Response),
+}
+
+/// The protocols of the chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChatRoute {
     /// Phoenix Channels over WebSocket.
     Phoenix,
     /// Socket.IO over Engine.IO, over WebSocket or polling.
     SocketIo,
     /// Bayeux, over WebSocket or polling.
     Bayeux,
-    /// What comes over WebSocket goes back.
-    Echo,
-    /// Nothing that is there: answer with this.
-    Refused(Response),
 }
 
 /// Finds what a request is for by its path and method.
@@ -38,12 +45,12 @@ pub fn route(request: &Request<'_>) -> Route {
         "/" => snapshot(request),
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
-        "/ws" | "/ws/websocket" => Route::Phoenix,
+        "/ws" | "/ws/websocket" => Route::Chat(ChatRoute::Phoenix),
         // Engine.IO has errors of its own for methods that do not fit.
-        "/socket.io" | "/socket.io/" => return Route::SocketIo,
+        "/socket.io" | "/socket.io/" => return Route::Chat(ChatRoute::SocketIo),
         // Bayeux takes what it can and calls the rest a bad request. CometD adds the kind of message to the
         // path, as Faye lets it.
-        path if path == "/faye" || path.starts_with("/faye/") => return Route::Bayeux,
+        path if path == "/faye" || path.starts_with("/faye/") => return Route::Chat(ChatRoute::Bayeux),
         "/echo" if cfg!(feature = "conformance") => Route::Echo,
         _ => return Route::Refused(Response::error(Status::NOT_FOUND, "nothing here")),
     };

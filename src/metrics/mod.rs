@@ -72,7 +72,9 @@ pub struct Metrics {
     pub rejected: CounterVec<&'static str>,
     /// Sessions without a connection that were ended because there were too many, by the limit.
     pub evicted: CounterVec<&'static str>,
-    /// Connections and sessions that were cut off because too much waited in all.
+    /// Sessions that ended, by reason.
+    pub ended_sessions: CounterVec<&'static str>,
+    /// Connections and sessions that were evicted because all used too much memory.
     pub overloads: u64,
     /// HTTP responses by status code, upgrades among them.
     pub responses: CounterVec<u16>,

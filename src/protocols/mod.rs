@@ -4,20 +4,43 @@
 //! [`Protocol::decode`] reads it, the chat carries out its commands, [`Protocol::answer`] tells the sender
 //! what became of it.
 
+mod answer;
 pub mod bayeux;
 mod json;
 pub mod phoenix;
 pub mod socket_io;
 
+use serde::Serialize;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::Millis;
 use crate::chat::command::{Command, CommandError};
 use crate::chat::event::Event;
+use crate::endpoint::Endpoint;
+use crate::http::request::Request as HttpRequest;
+use crate::http::response::Response;
+use crate::http::routes::ChatRoute;
 
+pub use answer::{AnswerForm, BodyForm};
 use bayeux::Bayeux;
+pub use bayeux::LIFETIME as SHARED_SOCKET_TIMEOUT;
 use phoenix::Phoenix;
 use socket_io::SocketIo;
+
+/// A protocol and its transport, as metrics name them.
+pub type Kind = (&'static str, &'static str);
+
+/// All kinds of clients.
+pub const KINDS: [Kind; 5] = [
+    ("phoenix", "websocket"),
+    ("socket.io", "websocket"),
+    ("socket.io", "polling"),
+    (SHARED_SOCKET_PROTOCOL, "websocket"),
+    ("bayeux", "polling"),
+];
+
+/// The protocol whose sessions share a WebSocket and outlive it.
+pub const SHARED_SOCKET_PROTOCOL: &str = "bayeux";
 
 /// Takes one outgoing message, as the parts that make up its text.
 pub type Outgoing<'a> = dyn FnMut(&[&str]) + 'a;
@@ -30,11 +53,20 @@ pub enum Protocol {
     Bayeux(Bayeux),
 }
 
+/// A request or frame of which a part is carried out in a later turn.
+#[derive(Debug)]
+pub enum Pending {
+    Batch(bayeux::batch::PendingBatch),
+    Payload(socket_io::payload::PendingPayload),
+}
+
 /// What a protocol made of a message.
 #[derive(Debug)]
 pub enum Decoded<'a> {
     /// Something to carry out, and the context to answer it with.
     Request(Request<'a>),
+    /// The client subscribes to the server's figures, or unsubscribes. That always succeeds.
+    WatchFigures(bool, ReplyContext<'a>),
     /// Nothing is left to do: it was answered on the spot.
     Done,
     /// It was no request that can be carried out; the sender has been told why.
@@ -73,7 +105,7 @@ pub enum ReplyContext<'a> {
     Bayeux(bayeux::ReplyContext<'a>),
 }
 
-/// Clients of one encoding get the same text for the same event.
+/// Sessions of one encoding get the same text for the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Phoenix(phoenix::Version),
@@ -140,6 +172,26 @@ impl Protocol {
         }
     }
 
+    /// Whether its sessions outlive the connection of a held request.
+    pub fn outlives_connection(&self) -> bool {
+        matches!(self, Protocol::Bayeux(_))
+    }
+
+    /// The name by which the session's requests find it, if there is a table of such names: a Bayeux clientId.
+    pub fn session_name(&self) -> Option<&str> {
+        match self {
+            Protocol::Bayeux(bayeux) => Some(bayeux.id()),
+            Protocol::Phoenix(_) | Protocol::SocketIo(_) => None,
+        }
+    }
+
+    /// Drops what the protocol itself keeps until it can be sent: there is nobody to send it to.
+    pub fn release_held(&mut self) {
+        if let Protocol::Bayeux(bayeux) = self {
+            bayeux.release_held_connect();
+        }
+    }
+
     /// Bytes of what the protocol itself keeps until it can be sent.
     pub fn held_bytes(&self) -> usize {
         match self {
@@ -203,6 +255,14 @@ impl Protocol {
         }
     }
 
+    /// The encoding in which this client gets the server's figures; `None` if it has not subscribed to them.
+    pub fn encoding_for_figures(&self) -> Option<Encoding> {
+        match self {
+            Protocol::Phoenix(phoenix) if phoenix.watches_figures() => Some(self.encoding()),
+            _ => None,
+        }
+    }
+
     /// The protocol's name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -222,7 +282,60 @@ impl Protocol {
     }
 }
 
+impl Pending {
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        match self {
+            Pending::Batch(batch) => batch.memory(),
+            Pending::Payload(payload) => payload.memory(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Serves a request for a protocol's route. `None` if the response is held, or the connection is a WebSocket now.
+    pub(crate) fn serve(
+        &mut self,
+        slot: u32,
+        request: &HttpRequest<'_>,
+        route: ChatRoute,
+    ) -> Option<Response> {
+        match route {
+            ChatRoute::Phoenix => self.upgrade_phoenix(slot, request).err(),
+            ChatRoute::SocketIo => self.socket_io(slot, request),
+            ChatRoute::Bayeux => self.bayeux(slot, request),
+        }
+    }
+
+    /// The head of a request has come, and its body has not.
+    pub(crate) fn begin_request(&mut self, slot: u32, request: &HttpRequest<'_>, route: ChatRoute) {
+        if route == ChatRoute::SocketIo {
+            self.begin_post(slot, request);
+        }
+    }
+
+    /// Goes on with what a connection began in an earlier turn. Returns the rest.
+    pub(crate) fn continue_request(&mut self, slot: u32, pending: Pending) -> Option<Pending> {
+        match pending {
+            Pending::Batch(batch) => self.continue_batch(slot, batch).map(Pending::Batch),
+            Pending::Payload(payload) => self.continue_payload(slot, payload).map(Pending::Payload),
+        }
+    }
+
+    /// A text message over a WebSocket that several sessions share.
+    pub(crate) fn shared_text(&mut self, slot: u32, text: &str) {
+        self.bayeux_frame(slot, text);
+    }
+}
+
 impl Encoding {
+    /// Writes the server's figures. Only Phoenix has a topic for them.
+    pub fn figures(self, figures: &impl Serialize, out: &mut Outgoing) {
+        if let Encoding::Phoenix(version) = self {
+            phoenix::encode_figures(version, figures, out);
+        }
+    }
+
     /// Writes an event that goes to several clients as this encoding says it. Phoenix has broadcasts for that.
     pub fn broadcast(self, event: &Event<'_>, out: &mut Outgoing) {
         match self {

@@ -23,7 +23,7 @@ use signal_hook_mio::v1_0::Signals;
 use uuid::Uuid;
 
 use crate::Millis;
-use crate::endpoint::{ConnectionId, Endpoint, Next};
+use crate::endpoint::{ConnectionId, Endpoint, Next, Ready};
 use crate::metrics::Warnings;
 use crate::options::Options;
 use crate::process::{Process, Usage};
@@ -165,15 +165,13 @@ impl Server {
     }
 
     fn ready(&mut self, id: ConnectionId, event: &Event) {
-        if event.is_writable() {
-            self.endpoint.writable(id);
-        }
-        let is_end = event.is_read_closed() || event.is_error();
-        if (!event.is_readable() && !is_end) || (is_end && self.endpoint.ending(id, self.clock.now())) {
-            return;
-        }
-        if self.endpoint.readable(id, self.is_over(EVENTS_BUDGET)) == Next::Read {
-            self.read(id, is_end);
+        let ready = Ready {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            ended: event.is_read_closed() || event.is_error(),
+        };
+        if self.endpoint.ready(id, ready, self.is_over(EVENTS_BUDGET), self.clock.now()) == Next::Read {
+            self.read(id, ready.ended);
         }
     }
 
@@ -252,23 +250,20 @@ impl Server {
                     break;
                 }
             }
-            let Some(id) = self.endpoint.next_to_write(self.clock.now()) else {
+            let now = self.clock.now();
+            let Some((id, output)) = self.endpoint.next_to_write(now) else {
                 break;
             };
-            self.write(id);
-        }
-    }
-
-    fn write(&mut self, id: ConnectionId) {
-        let now = self.clock.now();
-        let Some(Some(socket)) = self.sockets.get_mut(id.slot() as usize) else {
-            return;
-        };
-        let Ok((write, calls)) = socket.write(self.endpoint.output(id)) else {
-            return self.endpoint.lost(id, now);
-        };
-        if self.endpoint.written(id, write, calls, now) == Next::Shut && socket.shut().is_err() {
-            self.endpoint.lost(id, now);
+            let Some(Some(socket)) = self.sockets.get_mut(id.slot() as usize) else {
+                continue;
+            };
+            let Ok((write, calls)) = socket.write(output) else {
+                self.endpoint.lost(id, now);
+                continue;
+            };
+            if self.endpoint.written(id, write, calls, now) == Next::Shut && socket.shut().is_err() {
+                self.endpoint.lost(id, now);
+            }
         }
     }
 

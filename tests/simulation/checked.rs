@@ -83,7 +83,7 @@ impl CheckedApp {
     pub fn gone(&mut self, client: ClientId, now: Millis, out: &mut dyn Deliver) {
         let expected = self.model.gone(client);
         let mut witness = Witness::new(out);
-        self.app.gone(client, now, &mut witness);
+        self.app.remove_users(client, now, &mut witness);
         assert_same(witness.told, expected);
         assert!(self.app.clients().members(client).is_empty(), "a client that is gone holds nobody");
         self.check_counts();

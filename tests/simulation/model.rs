@@ -29,7 +29,6 @@ impl From<&Event<'_>> for Told {
             Event::Message { chat, to, payload } => Told::Message { chat, to, payload: payload.into() },
             Event::ChatTerminated { chat, .. } => Told::Terminated(chat),
             Event::Status(status) => Told::Status { students: status.students.total },
-            Event::Stats(_) => unreachable!("nobody publishes the figures here"),
         }
     }
 }
@@ -188,7 +187,6 @@ impl Model {
                 self.check_party(client, *chat, *by)?;
                 self.end(*chat, events);
             }
-            Command::WatchStats | Command::UnwatchStats => {}
             Command::LeaveChat { chat, role } => {
                 if self.check_party(client, *chat, *role).is_ok() {
                     self.end(*chat, events);

@@ -8,9 +8,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use crate::Millis;
 use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
-use crate::endpoint::connection::{AnswerForm, Pending, State};
+use crate::endpoint::connection::{Binding, State};
 use crate::http::peer::Peer;
 use crate::protocols::bayeux::{self, Message};
+use crate::protocols::{AnswerForm, Pending};
 use crate::websocket;
 
 /// What has become of a batch so far.
@@ -101,7 +102,7 @@ impl Endpoint {
         rest.by_ref().take(now).for_each(drop);
         self.connections.get_mut(slot).pending =
             Some(Box::new(Pending::Batch(PendingBatch { batch, text: text.into(), rest })));
-        self.connections.read_again(slot);
+        self.connections.resume_later(slot);
     }
 
     /// Goes on with the batch that a connection has begun. Returns what is left of it.
@@ -143,7 +144,9 @@ impl Endpoint {
                 }
             }
         }
-        if has_disconnect && matches!(self.connections.get(slot).state, State::Bayeux(None, _)) {
+        if has_disconnect
+            && matches!(self.connections.get(slot).state, State::WebSocket(Binding::Shared(None), _))
+        {
             self.fail(slot, CloseCode::Normal, "");
         }
     }
@@ -152,10 +155,10 @@ impl Endpoint {
     fn can_hold(&mut self, socket: Option<u32>, client: ClientId) -> bool {
         match socket {
             Some(slot) => {
-                matches!(self.connections.get(slot).state, State::Bayeux(Some(bound), _) if bound == client)
+                matches!(self.connections.get(slot).state, State::WebSocket(Binding::Shared(Some(bound)), _) if bound == client)
             }
             None => {
-                self.clients.poll_queue(client).is_some_and(|poll_queue| poll_queue.held_request.is_none())
+                self.sessions.poll_queue(client).is_some_and(|poll_queue| poll_queue.held_request.is_none())
             }
         }
     }

@@ -51,7 +51,6 @@ impl Channel {
             Event::ChatReady { chat, .. } => Channel::Ready(chat),
             Event::Message { to, chat, .. } => Channel::Receive(chat, to),
             Event::ChatTerminated { to, chat } => Channel::Terminated(chat, to),
-            Event::Stats(_) => return None,
         })
     }
 

@@ -26,7 +26,6 @@ pub fn encode(event: &Event<'_>, out: &mut Outgoing) {
             out(&["[{\"channel\":\"/presence/status\",\"data\":", &status, "}]"]);
         }
         // Phoenix clients alone can watch the figures.
-        Event::Stats(_) => {}
         Event::NewChat { to, chat, teacher, student } => {
             let id: &str = chat.hyphenated().encode_lower(&mut buffer);
             let user = match to {

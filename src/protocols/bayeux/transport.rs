@@ -4,16 +4,15 @@
 use super::batch::{Batch, Hold};
 use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
-use crate::endpoint::clients::Transport;
-use crate::endpoint::connection::{AnswerForm, BodyForm, State};
-use crate::endpoint::connections::ConnectionId;
+use crate::endpoint::connection::{Binding, State};
+use crate::endpoint::sessions::Transport;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
 use crate::protocols::bayeux::{self, BatchError, Bayeux, Message};
-use crate::protocols::{Decoded, Protocol};
-use crate::websocket::{self, FrameReader};
+use crate::protocols::{AnswerForm, BodyForm, Decoded, Protocol};
+use crate::websocket::FrameReader;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// The function that a JSONP request without a name for it gets its answer by: Faye's.
@@ -66,7 +65,7 @@ impl Endpoint {
             Err(response) => return Some(response),
         };
         self.accept_upgrade(slot, request, &accept, None);
-        let state = State::Bayeux(None, FrameReader::default());
+        let state = State::WebSocket(Binding::Shared(None), FrameReader::default());
         self.connections.set_state(slot, state, self.now);
         None
     }
@@ -98,7 +97,7 @@ impl Endpoint {
         for message in connects {
             if let Some(client) = self.bayeux_client(message)
                 && bayeux::check_connect(message, true).is_ok()
-                && let Some(poll_queue) = self.clients.poll_queue(client)
+                && let Some(poll_queue) = self.sessions.poll_queue(client)
             {
                 poll_queue.first_request_due = None;
                 poll_queue.is_lost = false;
@@ -115,7 +114,7 @@ impl Endpoint {
         };
         let protocol = Protocol::Bayeux(Bayeux::new(id.clone().into(), self.memory.session_state_share()));
         let client = self.open_detached(protocol, batch.peer);
-        self.client_ids.insert(id.into(), client);
+        self.session_names.insert(id.into(), client);
     }
 
     /// A connect: the socket that it came over is the client's from now on, or the request is.
@@ -129,7 +128,7 @@ impl Endpoint {
             return;
         };
         let now = self.now;
-        self.clients.heard(client, now);
+        self.sessions.set_heard(client, now);
         self.touch_detached(client);
         let reply = bayeux::connected(message);
         self.supersede(client);
@@ -142,7 +141,7 @@ impl Endpoint {
             }
             None => {
                 self.detach(client);
-                if let Some(poll_queue) = self.clients.poll_queue(client) {
+                if let Some(poll_queue) = self.sessions.poll_queue(client) {
                     poll_queue.is_lost = false;
                     poll_queue.first_request_due = None;
                 }
@@ -165,37 +164,36 @@ impl Endpoint {
             return batch.replies.push(bayeux::unknown(&message));
         };
         self.touch_detached(client);
-        let Some(bayeux) = self.clients.bayeux(client) else {
+        let Some(bayeux) = self.bayeux_session(client) else {
             return;
         };
         let replies = &mut batch.replies;
         match bayeux.receive(message, &mut |parts| replies.push(parts.concat())) {
             Decoded::Request(request) => {
                 let (context, result) = self.carry_out(client, request);
-                if let Some(client) = self.clients.get_mut(client) {
+                if let Some(client) = self.sessions.get_mut(client) {
                     client.protocol.answer(context, result, &mut |parts| replies.push(parts.concat()));
                 }
             }
             Decoded::Close(..) => {
                 batch.has_disconnect = true;
-                self.dismiss(client, CloseCode::Normal);
-                self.users_gone(client);
+                self.end_session(client, CloseCode::Normal, "");
             }
             decoded => self.decoded(client, decoded),
         }
     }
 
     fn bayeux_client(&self, message: &Message<'_>) -> Option<ClientId> {
-        self.client_ids.get(&*message.client_id()?).copied()
+        self.session_names.get(&*message.client_id()?).copied()
     }
 
     /// Of two connects at once the older gets no answer. What else was in its batch gets one, and the request
     /// that it came by, if only an empty one.
     fn supersede(&mut self, client: ClientId) {
-        let Some(body) = self.clients.bayeux(client).and_then(Bayeux::supersede) else {
+        let Some(body) = self.bayeux_session(client).and_then(Bayeux::supersede) else {
             return;
         };
-        match self.clients.get(client).map(|client| &client.transport) {
+        match self.sessions.get(client).map(|client| &client.transport) {
             Some(&Transport::WebSocket(id)) if body != "[]" => self.write_to(id, &body),
             Some(Transport::Polling(_)) => self.answer(client, body),
             _ => {}
@@ -205,43 +203,18 @@ impl Endpoint {
     /// Keeps a batch's replies until its connect is answered.
     pub(super) fn hold(&mut self, hold: Hold, replies: Vec<String>) {
         let Hold { client, reply, deadline } = hold;
-        if let Some(bayeux) = self.clients.bayeux(client) {
-            bayeux.hold(replies, reply, deadline, self.memory.share());
-            self.clients.wake_at(client, deadline);
+        let share = self.memory.share();
+        if let Some(bayeux) = self.bayeux_session(client) {
+            bayeux.hold(replies, reply, deadline, share);
+            self.sessions.wake_at(client, deadline);
         }
     }
 
-    /// Drops a held connect without an answer: nothing is left to answer over.
-    pub(crate) fn forget_held(&mut self, client: ClientId) {
-        if let Some(bayeux) = self.clients.bayeux(client) {
-            bayeux.release_held_connect();
-        }
-    }
-
-    fn write_to(&mut self, id: ConnectionId, body: &str) {
-        if let Some(slot) = self.connections.find(id) {
-            websocket::write_text(self.connections.frame(slot), &[body]);
-        }
-    }
-
-    /// Answers the connect that is held for a client on its WebSocket, if one is.
-    pub(crate) fn answer_held_on_socket(&mut self, client: ClientId) {
-        let Some(state) = self.clients.get(client) else {
-            return;
-        };
-        if matches!(state.transport, Transport::WebSocket(_)) && state.protocol.held_bytes() > 0 {
-            self.answer_held(client);
-        }
-    }
-
-    /// Sends what a client's protocol has held until now.
-    pub(crate) fn answer_held(&mut self, client: ClientId) {
-        let Some(body) = self.payload(client, None) else {
-            return;
-        };
-        match self.clients.get(client).map(|client| &client.transport) {
-            Some(&Transport::WebSocket(id)) => self.write_to(id, &body),
-            _ => self.answer(client, body),
+    /// The protocol's state of a Bayeux session.
+    fn bayeux_session(&mut self, client: ClientId) -> Option<&mut Bayeux> {
+        match &mut self.sessions.get_mut(client)?.protocol {
+            Protocol::Bayeux(bayeux) => Some(bayeux),
+            Protocol::Phoenix(_) | Protocol::SocketIo(_) => None,
         }
     }
 }

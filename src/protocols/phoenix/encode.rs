@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::frame::{NULL, Version};
-use super::topic::{CHAT, STATS, STUDENT, TEACHERS};
+use super::topic::{CHAT, FIGURES, STUDENT, TEACHERS};
 use crate::chat::event::Event;
 use crate::chat::id::{Role, UserId};
 use crate::protocols::Outgoing;
@@ -22,7 +22,7 @@ struct NewChat<'a> {
 }
 
 /// Writes an event as the frame that clients expect: a push, which in version 2 carries the `join_ref` of the
-/// client's join of its topic, or a broadcast, which carries null, as in Phoenix. Clients drop a push of a join
+/// client's join of its topic, or a broadcast, which carries null, as in Phoenix. Sessions drop a push of a join
 /// that is not their last one.
 pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Outgoing) {
     let mut push = |topic: (&str, &str), event: (&str, &str), payload: &str| {
@@ -47,7 +47,6 @@ pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Out
             push((CHAT, chat), ("chat:terminated", ""), "{}");
         }
         Event::Status(status) => broadcast(version, TEACHERS, "user:status", &json(status), out),
-        Event::Stats(stats) => broadcast(version, STATS, "stats", &json(stats), out),
         Event::NewChat { to, chat, teacher, student } => {
             let payload = json(&NewChat {
                 id: chat.hyphenated(),
@@ -70,6 +69,11 @@ pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Out
             }
         }
     }
+}
+
+/// Writes the server's figures, for those who have joined their topic.
+pub fn encode_figures(version: Version, figures: &impl Serialize, out: &mut Outgoing) {
+    broadcast(version, FIGURES, "stats", &json(figures), out);
 }
 
 /// Writes a frame that is the same for all clients of a topic.

@@ -5,6 +5,7 @@
 mod encode;
 mod frame;
 mod topic;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -17,6 +18,7 @@ use crate::chat::event::Event;
 use crate::chat::id::Role;
 
 use encode::encode;
+pub use encode::encode_figures;
 pub use frame::Version;
 use frame::{Frame, NULL};
 use topic::{Joined, Membership, TopicName};
@@ -50,8 +52,8 @@ enum Action {
     Push,
 }
 
-/// A frame's commands (see [`Request`]), and how to answer it.
-type Plan<'a> = (Option<Command<'a>>, Command<'a>, Action);
+/// A frame's commands (see [`Request`]), and how to answer it. Without commands it joins or leaves the figures.
+type Plan<'a> = (Option<Command<'a>>, Option<Command<'a>>, Action);
 
 /// See [`super::Encoding::broadcast`].
 pub fn broadcast(version: Version, event: &Event<'_>, out: &mut Outgoing) {
@@ -85,8 +87,14 @@ impl Phoenix {
         }
         match self.plan(&frame) {
             Ok((first, command, action)) => {
+                let watches = matches!(action, Action::Join(..));
                 let context = super::ReplyContext::Phoenix(ReplyContext { refs, topic: frame.topic, action });
-                Decoded::Request(Request { first: first.into_iter().collect(), command, context })
+                match command {
+                    Some(command) => {
+                        Decoded::Request(Request { first: first.into_iter().collect(), command, context })
+                    }
+                    None => Decoded::WatchFigures(watches, context),
+                }
             }
             Err(refusal) => {
                 self.reply(refs, &frame.topic, Err(refusal), out);
@@ -126,7 +134,7 @@ impl Phoenix {
         }
     }
 
-    /// See [`super::Protocol::wake`]. Clients send a heartbeat every 30 s, and this server none.
+    /// See [`super::Protocol::wake`]. Sessions send a heartbeat every 30 s, and this server none.
     pub fn wake(&self, heard: Millis, now: Millis) -> Wake {
         let deadline = heard + self.idle_timeout;
         if deadline > now { Wake::At(deadline) } else { Wake::Close(CloseCode::Away, "idle timeout") }
@@ -146,6 +154,11 @@ impl Phoenix {
         true
     }
 
+    /// Whether the client has joined the topic of the server's figures.
+    pub fn watches_figures(&self) -> bool {
+        self.joined.iter().any(|joined| joined.membership == Membership::Figures)
+    }
+
     fn joined_for(&self, event: &Event<'_>) -> Option<&Joined> {
         self.joined.iter().find(|joined| joined.membership.is_subscribed(event))
     }
@@ -161,7 +174,7 @@ impl Phoenix {
         if frame.event == "phx_leave" {
             return Ok((None, membership.leave(), Action::Leave(index)));
         }
-        Ok((None, push(membership, frame)?, Action::Push))
+        Ok((None, Some(push(membership, frame)?), Action::Push))
     }
 
     /// A leave that names an earlier join crossed with the rejoin, and is not about the new one.
@@ -191,7 +204,7 @@ impl Phoenix {
             (Membership::Teachers(before), Membership::Teachers(after)) => before != after,
             _ => false,
         });
-        Ok((first.map(Membership::leave), command, Action::Join(membership, index)))
+        Ok((first.and_then(Membership::leave), command, Action::Join(membership, index)))
     }
 
     /// Drops a membership that a rejoin replaces. Version 2 says so, with the reference of the earlier

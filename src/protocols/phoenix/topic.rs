@@ -11,7 +11,7 @@ pub const TEACHERS: &str = "presence:teachers";
 pub const STUDENT: &str = "presence:student:";
 pub const CHAT: &str = "chats:";
 /// The server's figures, for anybody who wants to see them: this server's own topic.
-pub const STATS: &str = "server:stats";
+pub const FIGURES: &str = "server:stats";
 
 /// A topic that exists, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum TopicName<'a> {
     Teachers,
     Student(&'a str),
     Chat(Uuid),
-    Stats,
+    Figures,
 }
 
 impl<'a> TopicName<'a> {
@@ -30,27 +30,28 @@ impl<'a> TopicName<'a> {
         }
         match topic {
             TEACHERS => Some(TopicName::Teachers),
-            STATS => Some(TopicName::Stats),
+            FIGURES => Some(TopicName::Figures),
             _ => topic.strip_prefix(STUDENT).filter(|id| !id.is_empty()).map(TopicName::Student),
         }
     }
 
-    /// What a client becomes by joining this topic, and the command that the join stands for.
-    pub fn join(self, fields: &Fields<'_>) -> Result<(Membership, Command<'static>), CommandError> {
-        if self == TopicName::Stats {
-            return Ok((Membership::Stats, Command::WatchStats));
+    /// What a client becomes by joining this topic, and the command that the join stands for: none if the topic is not
+    /// of the chat.
+    pub fn join(self, fields: &Fields<'_>) -> Result<(Membership, Option<Command<'static>>), CommandError> {
+        if self == TopicName::Figures {
+            return Ok((Membership::Figures, None));
         }
         let user = fields.user_id()?;
         match (self, fields.role()?) {
             (TopicName::Teachers, Role::Teacher) => {
-                Ok((Membership::Teachers(user.clone()), Command::ConnectTeacher { user }))
+                Ok((Membership::Teachers(user.clone()), Some(Command::ConnectTeacher { user })))
             }
             (TopicName::Student(id), Role::Student) if id == user.text() => {
-                Ok((Membership::Student(user.clone()), Command::ConnectStudent { user }))
+                Ok((Membership::Student(user.clone()), Some(Command::ConnectStudent { user })))
             }
             (TopicName::Student(_), Role::Student) => Err(CommandError::WrongUser),
             (TopicName::Chat(chat), role) => {
-                Ok((Membership::Chat(chat, role), Command::OpenChat { chat, role, user }))
+                Ok((Membership::Chat(chat, role), Some(Command::OpenChat { chat, role, user })))
             }
             _ => Err(CommandError::WrongRole),
         }
@@ -63,8 +64,8 @@ pub enum Membership {
     Teachers(UserId),
     Student(UserId),
     Chat(Uuid, Role),
-    /// Nobody in particular.
-    Stats,
+    /// No user.
+    Figures,
 }
 
 /// A joined topic.
@@ -81,7 +82,7 @@ impl Membership {
         match (self, topic) {
             (Membership::Chat(chat, _), TopicName::Chat(other)) => chat == other,
             (Membership::Teachers(_), TopicName::Teachers) => true,
-            (Membership::Stats, TopicName::Stats) => true,
+            (Membership::Figures, TopicName::Figures) => true,
             (Membership::Student(user), TopicName::Student(id)) => user.text() == *id,
             _ => false,
         }
@@ -97,7 +98,6 @@ impl Membership {
                 | Event::ChatTerminated { to, chat: other },
             ) => chat == other && role == to,
             (Membership::Teachers(_), Event::Status(_)) => true,
-            (Membership::Stats, Event::Stats(_)) => true,
             (Membership::Teachers(user), Event::NewChat { to: Role::Teacher, teacher, .. }) => {
                 user == *teacher
             }
@@ -108,13 +108,17 @@ impl Membership {
         }
     }
 
-    /// The command that a leave stands for.
-    pub fn leave<'a>(&self) -> Command<'a> {
+    /// The command that a leave stands for, if the topic is of the chat.
+    pub fn leave<'a>(&self) -> Option<Command<'a>> {
         match self {
-            Membership::Teachers(user) => Command::Disconnect { role: Role::Teacher, user: user.clone() },
-            Membership::Student(user) => Command::Disconnect { role: Role::Student, user: user.clone() },
-            &Membership::Chat(chat, role) => Command::LeaveChat { chat, role },
-            Membership::Stats => Command::UnwatchStats,
+            Membership::Teachers(user) => {
+                Some(Command::Disconnect { role: Role::Teacher, user: user.clone() })
+            }
+            Membership::Student(user) => {
+                Some(Command::Disconnect { role: Role::Student, user: user.clone() })
+            }
+            &Membership::Chat(chat, role) => Some(Command::LeaveChat { chat, role }),
+            Membership::Figures => None,
         }
     }
 }
@@ -127,7 +131,7 @@ mod tests {
     fn topics_that_exist() {
         let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
         assert_eq!(TopicName::parse("presence:teachers"), Some(TopicName::Teachers));
-        assert_eq!(TopicName::parse("server:stats"), Some(TopicName::Stats));
+        assert_eq!(TopicName::parse("server:stats"), Some(TopicName::Figures));
         assert_eq!(TopicName::parse("presence:student:7"), Some(TopicName::Student("7")));
         assert_eq!(TopicName::parse(&format!("chats:{id}")), Some(TopicName::Chat(id)));
     }

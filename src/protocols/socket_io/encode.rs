@@ -25,7 +25,6 @@ pub fn encode(event: &Event<'_>, out: &mut Outgoing) {
             out(&["42[\"presence:status\",", &serde_json::to_string(status).unwrap_or_default(), "]"]);
         }
         // Phoenix clients alone can watch the figures.
-        Event::Stats(_) => {}
         Event::NewChat { to, chat, teacher, student } => {
             let id: &str = chat.hyphenated().encode_lower(&mut buffer);
             let user = match to {

@@ -170,7 +170,7 @@ impl SocketIo {
 
     /// See [`super::Protocol::wants`]. `ready` is for the teacher alone, as in node-chat-server.
     pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.is_connected() && !matches!(event, Event::ChatReady { to: Role::Student, .. } | Event::Stats(_))
+        self.is_connected() && !matches!(event, Event::ChatReady { to: Role::Student, .. })
     }
 
     fn is_connected(&self) -> bool {
@@ -218,7 +218,7 @@ impl SocketIo {
         self.namespace = Namespace::Connected;
         match self.revision {
             Revision::V3 => out(&["40"]),
-            // Clients show this id to each other, so it is not the one that opens the session.
+            // Sessions show this id to each other, so it is not the one that opens the session.
             Revision::V4 => {
                 out(&["40{\"sid\":\"", &format!("{:016x}", engine::public_id(self.secret)), "\"}"]);
             }

@@ -34,7 +34,7 @@ impl Endpoint {
         packet: &str,
     ) -> Option<Result<Response, &'static str>> {
         self.text(client, packet);
-        if self.clients.get(client).is_some() {
+        if self.sessions.get(client).is_some() {
             return None;
         }
         Some(if packet.starts_with(CLOSE) { Ok(posted()) } else { Err(BAD_REQUEST) })
@@ -58,7 +58,7 @@ impl Endpoint {
                 break result;
             }
         };
-        if let Some(poll_queue) = self.clients.poll_queue(pending.client) {
+        if let Some(poll_queue) = self.sessions.poll_queue(pending.client) {
             poll_queue.posting = None;
         }
         let response = result.unwrap_or_else(error).with_cors(pending.origin.as_deref());

@@ -8,17 +8,17 @@ use uuid::Uuid;
 use super::payload::{PendingPayload, posted};
 use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
-use crate::endpoint::clients::Transport;
-use crate::endpoint::connection::{AnswerForm, BodyForm, Pending, State};
+use crate::endpoint::connection::{Binding, State};
+use crate::endpoint::sessions::Transport;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
-use crate::protocols::Protocol;
 use crate::protocols::socket_io::engine::{
     MAX_PACKETS, Revision, parse_session_id, session_id, unescape_newlines,
 };
 use crate::protocols::socket_io::{NOOP, SocketIo};
+use crate::protocols::{AnswerForm, BodyForm, Pending, Protocol};
 use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -59,10 +59,10 @@ impl Endpoint {
             return self.open_session(slot, request, is_websocket, &body_form);
         };
         let client = self.session(sid).ok_or(SESSION_UNKNOWN)?;
-        self.clients.heard(client, self.now);
+        self.sessions.set_heard(client, self.now);
         self.touch_detached(client);
         // A client that has a WebSocket has left the other transports behind.
-        if self.clients.poll_queue(client).is_none() {
+        if self.sessions.poll_queue(client).is_none() {
             return Err(BAD_REQUEST);
         }
         match request.method {
@@ -97,7 +97,7 @@ impl Endpoint {
             let peer = Peer::of(self.client_address(slot, request));
             (self.open_detached(protocol, peer), &["websocket"][..])
         };
-        self.clients.with_protocol(client, &mut self.connections, |protocol, out| {
+        self.sessions.with_protocol(client, &mut self.connections, |protocol, out| {
             if let Protocol::SocketIo(socket_io) = protocol {
                 socket_io.open(&session_id(client, secret), upgrades, max_payload, out);
             }
@@ -108,7 +108,7 @@ impl Endpoint {
     /// The client that a session's id means, if its secret is right.
     fn session(&self, sid: &str) -> Option<ClientId> {
         let (client, secret) = parse_session_id(sid)?;
-        match &self.clients.get(client)?.protocol {
+        match &self.sessions.get(client)?.protocol {
             Protocol::SocketIo(socket_io) if socket_io.secret() == secret => Some(client),
             _ => None,
         }
@@ -124,10 +124,10 @@ impl Endpoint {
         request: &Request<'_>,
         body: BodyForm,
     ) -> Result<Option<Response>, &'static str> {
-        let poll_queue = self.clients.poll_queue(client).ok_or(BAD_REQUEST)?;
+        let poll_queue = self.sessions.poll_queue(client).ok_or(BAD_REQUEST)?;
         poll_queue.first_request_due = None;
         if poll_queue.held_request.is_some() {
-            self.close_client(client, CloseCode::Protocol, "overlapping polls");
+            self.end_session(client, CloseCode::Protocol, "overlapping polls");
             return Err(BAD_REQUEST);
         }
         if !poll_queue.is_empty() {
@@ -150,25 +150,25 @@ impl Endpoint {
         request: &Request<'_>,
         body_form: &BodyForm,
     ) -> Result<Option<Response>, &'static str> {
-        let Some(Protocol::SocketIo(socket_io)) = self.clients.get(client).map(|client| &client.protocol)
+        let Some(Protocol::SocketIo(socket_io)) = self.sessions.get(client).map(|client| &client.protocol)
         else {
             return Err(SESSION_UNKNOWN);
         };
         let revision = socket_io.revision();
         if self.is_posting(client) {
-            self.close_client(client, CloseCode::Protocol, "overlapping posts");
+            self.end_session(client, CloseCode::Protocol, "overlapping posts");
             return Err(BAD_REQUEST);
         }
-        if let Some(poll_queue) = self.clients.poll_queue(client) {
+        if let Some(poll_queue) = self.sessions.poll_queue(client) {
             poll_queue.posting = None;
         }
         let body = posted_payload(request, body_form);
         let Some(packets) = body.as_deref().and_then(|body| revision.decode_payload(body)) else {
-            self.close_client(client, CloseCode::Invalid, "not an Engine.IO payload");
+            self.end_session(client, CloseCode::Invalid, "not an Engine.IO payload");
             return Err(BAD_REQUEST);
         };
         if packets.len() > MAX_PACKETS {
-            self.close_client(client, CloseCode::Policy, "too many packets in a payload");
+            self.end_session(client, CloseCode::Policy, "too many packets in a payload");
             return Err(BAD_REQUEST);
         }
         let mut packets = packets.into_iter();
@@ -195,11 +195,11 @@ impl Endpoint {
 
     fn begin_payload(&mut self, slot: u32, payload: PendingPayload) {
         let id = self.connections.id(slot);
-        if let Some(poll_queue) = self.clients.poll_queue(payload.client) {
+        if let Some(poll_queue) = self.sessions.poll_queue(payload.client) {
             poll_queue.posting = Some(id);
         }
         self.connections.get_mut(slot).pending = Some(Box::new(Pending::Payload(payload)));
-        self.connections.read_again(slot);
+        self.connections.resume_later(slot);
     }
 
     /// The head of a post has come, and its body has not: the post is under way from now on. Not if the request will
@@ -213,10 +213,10 @@ impl Endpoint {
             return;
         };
         if self.is_posting(client) {
-            return self.close_client(client, CloseCode::Protocol, "overlapping posts");
+            return self.end_session(client, CloseCode::Protocol, "overlapping posts");
         }
         let id = self.connections.id(slot);
-        if let Some(poll_queue) = self.clients.poll_queue(client) {
+        if let Some(poll_queue) = self.sessions.poll_queue(client) {
             poll_queue.posting = Some(id);
         }
     }
@@ -224,7 +224,7 @@ impl Endpoint {
     /// Whether a post of a client is under way: its body has not come whole, or is not carried out to its end yet.
     /// That does not count the request that is being read, whose reader is not with its connection meanwhile.
     fn is_posting(&self, client: ClientId) -> bool {
-        let Some(Transport::Polling(poll_queue)) = self.clients.get(client).map(|client| &client.transport)
+        let Some(Transport::Polling(poll_queue)) = self.sessions.get(client).map(|client| &client.transport)
         else {
             return false;
         };
@@ -242,19 +242,19 @@ impl Endpoint {
         request: &Request<'_>,
     ) -> Result<Option<Response>, &'static str> {
         let accept = Accept::check(request).map_err(|_| BAD_REQUEST)?;
-        if self.clients.poll_queue(client).is_none_or(|poll_queue| poll_queue.probe.is_some()) {
+        if self.sessions.poll_queue(client).is_none_or(|poll_queue| poll_queue.probe.is_some()) {
             return Err(BAD_REQUEST);
         }
         self.accept_upgrade(slot, request, &accept, None);
-        let state = State::Probe(client, FrameReader::default());
+        let state = State::WebSocket(Binding::Probe(client), FrameReader::default());
         self.connections.set_state(slot, state, self.now);
         Ok(None)
     }
 
     /// What comes over a WebSocket that is being tried: a ping, and then the word to change over.
-    pub(crate) fn probe(&mut self, slot: u32, client: ClientId, text: &str) {
+    pub(crate) fn probe_text(&mut self, slot: u32, client: ClientId, text: &str) {
         let id = self.connections.id(slot);
-        let Some(poll_queue) = self.clients.poll_queue(client) else {
+        let Some(poll_queue) = self.sessions.poll_queue(client) else {
             return self.fail(slot, CloseCode::Away, "session is gone");
         };
         match text {
@@ -276,9 +276,9 @@ impl Endpoint {
     }
 
     /// A WebSocket that was tried is at its end, and the client polls on.
-    pub(crate) fn probe_failed(&mut self, slot: u32, client: ClientId) {
+    pub(crate) fn probe_ended(&mut self, slot: u32, client: ClientId) {
         let id = self.connections.id(slot);
-        if let Some(poll_queue) = self.clients.poll_queue(client) {
+        if let Some(poll_queue) = self.sessions.poll_queue(client) {
             poll_queue.probe.take_if(|probe| *probe == id);
         }
     }

@@ -219,7 +219,7 @@ impl House {
     fn decoded(&mut self, link: LinkId, decoded: Decoded<'_>) {
         let client = self.room.sockets[&link].client;
         match decoded {
-            Decoded::Request(_) | Decoded::Done => {}
+            Decoded::Request(_) | Decoded::Done | Decoded::WatchFigures(..) => {}
             Decoded::Refused(_) => self.refusals += 1,
             Decoded::Leave => self.app.gone(client, self.now, &mut self.room),
             Decoded::Close(code, reason) => self.close(link, Some(Some(code)), reason, false),
