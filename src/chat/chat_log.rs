@@ -1,6 +1,7 @@
 //! The chats in progress and their messages. Of a chat that is finished only the count remains.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use slab::Slab;
 use uuid::Uuid;
@@ -72,7 +73,7 @@ pub struct ChatLog {
     chats: Slab<ActiveChat>,
     /// All chats in progress, to be listed.
     listed: KeySet,
-    keys: HashMap<Uuid, ChatKey>,
+    keys: HashMap<Uuid, ChatKey, BuildHasherDefault<IdHasher>>,
     finished: u64,
     messages: u64,
     history_limit: usize,
@@ -88,7 +89,7 @@ impl ChatLog {
         ChatLog {
             chats: Slab::new(),
             listed: KeySet::default(),
-            keys: HashMap::new(),
+            keys: HashMap::default(),
             finished: 0,
             messages: 0,
             history_limit,
@@ -191,6 +192,23 @@ impl ChatLog {
     }
 }
 
+/// Hashes the id of a chat to its last bytes. The ids in the table are random and the server's own (RFC 9562, 5.4), so
+/// that clients, who only choose what to look for, cannot make them collide.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_ne_bytes(*last);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// A message that a chat keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -237,9 +255,11 @@ impl History {
             self.bytes.drain(..droppable);
         }
         if fits {
-            self.bytes.extend((payload.len() as u32).to_le_bytes());
-            self.bytes.extend(sent.to_le_bytes());
-            self.bytes.push_back(sender as u8 | if is_delivered { 0 } else { Self::UNDELIVERED });
+            let mut header = [0; Self::HEADER];
+            header[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+            header[4..Self::FLAGS].copy_from_slice(&sent.to_le_bytes());
+            header[Self::FLAGS] = sender as u8 | if is_delivered { 0 } else { Self::UNDELIVERED };
+            self.bytes.extend(&header);
             self.bytes.extend(payload.as_bytes());
             self.undelivered[sender as usize] += u32::from(!is_delivered);
         }

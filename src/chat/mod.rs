@@ -74,6 +74,10 @@ impl Chat {
         now: Millis,
         out: &mut dyn Deliver,
     ) -> Result<(), CommandError> {
+        if matches!(command, Command::Send { .. }) {
+            // A message takes no id and changes nothing that a status shows.
+            return self.dispatch(client, command, now, out);
+        }
         let before = self.models.students.changes();
         if !self.leaving.is_empty() {
             self.release_id(&command, now, out);

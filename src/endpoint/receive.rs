@@ -48,20 +48,14 @@ impl Endpoint {
 
     /// Carries out whole requests and frames. Returns how many bytes they took.
     fn consume(&mut self, slot: u32, input: &mut [u8]) -> usize {
-        let mut at = 0;
         self.work = WORK;
         if self.has_to_wait(slot) || !self.continue_pending(slot) {
             self.connections.resume_later(slot);
             return 0;
         }
-        while at < input.len() {
-            let connection = self.connections.get(slot);
-            if connection.is_paused() || connection.pending.is_some() || self.work == 0 {
-                self.connections.resume_later(slot);
-                break;
-            }
-            let rest = &mut input[at..];
-            let used = match connection.state {
+        let mut at = 0;
+        while let rest @ [_, ..] = &mut input[at..] {
+            let used = match self.connections.get(slot).state {
                 State::WebSocket(binding, _) => self.frame(slot, binding, rest),
                 State::Http => self.request(slot, rest),
                 State::AwaitingTurn | State::Held(_) => 0,
@@ -72,11 +66,17 @@ impl Endpoint {
             }
             self.work = self.work.saturating_sub(1);
             at += used;
+            let is_pending = self.connections.get(slot).pending.is_some();
+            if at < input.len() && (self.work == 0 || is_pending || self.has_to_wait(slot)) {
+                self.connections.resume_later(slot);
+                break;
+            }
         }
         at
     }
 
-    /// Whether the input of a connection is paused, or waits until the users of its session's client are off line.
+    /// Whether the input of a connection waits: it is paused, or something that came before is not carried out yet, which
+    /// may be that the users of its session's client go off line.
     fn has_to_wait(&self, slot: u32) -> bool {
         let connection = self.connections.get(slot);
         let is_leaving = match connection.state {
@@ -161,9 +161,9 @@ impl Endpoint {
             Some(Decoded::Request(request)) => {
                 let follow_up = request.command.follow_up();
                 let (context, result) = self.carry_out(client, request);
-                let answer =
-                    |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(context, result, out);
-                self.sessions.with_protocol(client, &mut self.connections, answer);
+                if context.is_answered(result) {
+                    self.answer_request(client, context, result);
+                }
                 if let Some(command) = follow_up.filter(|_| result.is_ok()) {
                     // It cannot fail: the client has entered the chat just now.
                     let _ = self.handle(client, command);
@@ -171,13 +171,21 @@ impl Endpoint {
             }
             Some(Decoded::WatchFigures(watches, context)) => {
                 self.figures.watch(client, watches, self.now);
-                let answer =
-                    |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(context, Ok(()), out);
-                self.sessions.with_protocol(client, &mut self.connections, answer);
+                self.answer_request(client, context, Ok(()));
             }
             Some(decoded) => self.decoded(client, decoded),
             None => {}
         }
+    }
+
+    fn answer_request(
+        &mut self,
+        client: ClientId,
+        context: ReplyContext<'_>,
+        result: Result<(), CommandError>,
+    ) {
+        let answer = |protocol: &mut Protocol, out: &mut Outgoing| protocol.answer(context, result, out);
+        self.sessions.with_protocol(client, &mut self.connections, answer);
     }
 
     /// Carries out the commands of a request, up to the first that fails.
@@ -186,7 +194,24 @@ impl Endpoint {
         client: ClientId,
         request: Request<'a>,
     ) -> (ReplyContext<'a>, Result<(), CommandError>) {
-        let mut commands = request.first.into_iter().chain([request.command]);
+        let Request { first, command, context } = request;
+        // A message changes neither who is online nor which client owns a user.
+        let result = if let Command::Send { .. } = command {
+            self.handle(client, command)
+        } else {
+            self.carry_out_changes(client, first.into_iter().chain([command]))
+        };
+        if let Err(error) = result {
+            self.count_error(client, error);
+        }
+        (context, result)
+    }
+
+    fn carry_out_changes<'a>(
+        &mut self,
+        client: ClientId,
+        mut commands: impl Iterator<Item = Command<'a>>,
+    ) -> Result<(), CommandError> {
         let result = commands.try_for_each(|command| {
             if self.may_await(client, &command) {
                 return Ok(());
@@ -194,13 +219,8 @@ impl Endpoint {
             self.evict_disconnected_owner(client, &command);
             self.handle(client, command)
         });
-        if let Err(error) = result {
-            self.count_error(client, error);
-        }
-        if self.sessions.poll_queue(client).is_some() {
-            self.update_detached(client);
-        }
-        (request.context, result)
+        self.update_detached(client);
+        result
     }
 
     fn handle(&mut self, client: ClientId, command: Command<'_>) -> Result<(), CommandError> {

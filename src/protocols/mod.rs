@@ -282,6 +282,16 @@ impl Protocol {
     }
 }
 
+impl ReplyContext<'_> {
+    /// Whether the sender of a request gets an answer with this result.
+    pub fn is_answered(&self, result: Result<(), CommandError>) -> bool {
+        match self {
+            ReplyContext::Phoenix(context) => result.is_err() || context.is_answered_if_ok(),
+            ReplyContext::SocketIo(_) | ReplyContext::Bayeux(_) => true,
+        }
+    }
+}
+
 impl Pending {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {

@@ -9,6 +9,14 @@ use crate::chat::id::{Role, UserId};
 use crate::protocols::Outgoing;
 use crate::protocols::json::escaped;
 
+const V1_CHAT: &str = r#"{"topic":"chats:"#;
+const V1_TEACHER_RECEIVE: &str = r#"","event":"teacher:receive","payload":"#;
+const V1_STUDENT_RECEIVE: &str = r#"","event":"student:receive","payload":"#;
+const V1_END: &str = r#","ref":null}"#;
+const V2_CHAT: &str = r#",null,"chats:"#;
+const V2_TEACHER_RECEIVE: &str = r#"","teacher:receive","#;
+const V2_STUDENT_RECEIVE: &str = r#"","student:receive","#;
+
 /// ElixirChat's `Chat` at its beginning.
 #[derive(Serialize)]
 struct NewChat<'a> {
@@ -32,11 +40,17 @@ pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Out
     match event {
         Event::Message { to, chat, payload } => {
             let chat: &str = chat.hyphenated().encode_lower(&mut buffer);
-            let event = match to {
-                Role::Teacher => "teacher:receive",
-                Role::Student => "student:receive",
-            };
-            push((CHAT, chat), (event, ""), payload);
+            // The one frame that is written for each message: its constant parts are in one piece.
+            match (version, to) {
+                (Version::V1, Role::Teacher) => out(&[V1_CHAT, chat, V1_TEACHER_RECEIVE, payload, V1_END]),
+                (Version::V1, Role::Student) => out(&[V1_CHAT, chat, V1_STUDENT_RECEIVE, payload, V1_END]),
+                (Version::V2, Role::Teacher) => {
+                    out(&["[", join_ref, V2_CHAT, chat, V2_TEACHER_RECEIVE, payload, "]"]);
+                }
+                (Version::V2, Role::Student) => {
+                    out(&["[", join_ref, V2_CHAT, chat, V2_STUDENT_RECEIVE, payload, "]"]);
+                }
+            }
         }
         Event::ChatReady { chat, .. } => {
             let chat: &str = chat.hyphenated().encode_lower(&mut buffer);

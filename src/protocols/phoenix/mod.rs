@@ -43,6 +43,13 @@ pub struct ReplyContext<'a> {
     action: Action,
 }
 
+impl ReplyContext<'_> {
+    /// Whether the request is a join or a leave: pushes are answered only if they fail.
+    pub fn is_answered_if_ok(&self) -> bool {
+        !matches!(self.action, Action::Push)
+    }
+}
+
 #[derive(Debug)]
 enum Action {
     /// Join a topic, in place of the membership at this index if there is one.
