@@ -34,12 +34,12 @@ pub struct PollQueue {
 }
 
 impl PollQueue {
-    /// The poll_queue of a new session.
+    /// The queue of a new session.
     pub fn opened(memory: &Memory, first_request_due: Millis) -> PollQueue {
         PollQueue { first_request_due: Some(first_request_due), ..PollQueue::new(memory) }
     }
 
-    /// The poll_queue of a client whose socket has gone away.
+    /// The queue of a session whose WebSocket has closed.
     pub fn lost(memory: &Memory) -> PollQueue {
         PollQueue { is_lost: true, ..PollQueue::new(memory) }
     }

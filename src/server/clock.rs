@@ -1,5 +1,5 @@
-//! The time, read when a turn of the loop begins, when something has come in it and when it is over, and up to
-//! when everybody has been watermark.
+//! The time, read when a turn of the loop begins, when input has come in it and when it is over; and the time up to which
+//! all input has been read.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

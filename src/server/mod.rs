@@ -137,7 +137,7 @@ impl Server {
                 let sources = self.endpoint.connection_count() + self.listeners.len() + 1;
                 self.watermark.take(count, count == BATCH, sources);
             }
-            // A signal, or the whole process was stopped: nobody was watermark.
+            // A signal, or the whole process was stopped: no input was read.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
