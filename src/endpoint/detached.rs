@@ -18,7 +18,7 @@ use crate::http::peer::Peer;
 use crate::metrics::{PEER, TOTAL};
 use crate::protocols::Protocol;
 
-/// How long a session lives that has not polled or connected since its handshake. Sessions do so at once.
+/// How long a session lives that has not polled or connected since its handshake. Clients do so at once.
 pub const FIRST_REQUEST_TIMEOUT: Millis = 10_000;
 /// The share of all detached sessions that one peer may have, as a divisor, and what it may have at least.
 const PEER_SHARE: usize = 4;

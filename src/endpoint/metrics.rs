@@ -136,7 +136,7 @@ impl Endpoint {
             text.sample(name, &[("result", result)], count);
         }
         let watchers = self.figures.watchers();
-        text.gauge("mio_chat_stats_watchers", "Sessions that watch the figures.", watchers);
+        text.gauge("mio_chat_stats_watchers", "Clients that watch the figures.", watchers);
     }
 
     /// The metrics that every program has, by the names that they go by.

@@ -105,7 +105,7 @@ pub enum ReplyContext<'a> {
     Bayeux(bayeux::ReplyContext<'a>),
 }
 
-/// Sessions of one encoding get the same text for the same event.
+/// Clients of one encoding get the same text for the same event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Phoenix(phoenix::Version),

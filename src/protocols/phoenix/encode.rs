@@ -30,7 +30,7 @@ struct NewChat<'a> {
 }
 
 /// Writes an event as the frame that clients expect: a push, which in version 2 carries the `join_ref` of the
-/// client's join of its topic, or a broadcast, which carries null, as in Phoenix. Sessions drop a push of a join
+/// client's join of its topic, or a broadcast, which carries null, as in Phoenix. Clients drop a push of a join
 /// that is not their last one.
 pub fn encode(version: Version, join_ref: &str, event: &Event<'_>, out: &mut Outgoing) {
     let mut push = |topic: (&str, &str), event: (&str, &str), payload: &str| {

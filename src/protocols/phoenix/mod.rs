@@ -141,7 +141,7 @@ impl Phoenix {
         }
     }
 
-    /// See [`super::Protocol::wake`]. Sessions send a heartbeat every 30 s, and this server none.
+    /// See [`super::Protocol::wake`]. Clients send a heartbeat every 30 s, and this server none.
     pub fn wake(&self, heard: Millis, now: Millis) -> Wake {
         let deadline = heard + self.idle_timeout;
         if deadline > now { Wake::At(deadline) } else { Wake::Close(CloseCode::Away, "idle timeout") }

@@ -218,7 +218,7 @@ impl SocketIo {
         self.namespace = Namespace::Connected;
         match self.revision {
             Revision::V3 => out(&["40"]),
-            // Sessions show this id to each other, so it is not the one that opens the session.
+            // Clients show this id to each other, so it is not the one that opens the session.
             Revision::V4 => {
                 out(&["40{\"sid\":\"", &format!("{:016x}", engine::public_id(self.secret)), "\"}"]);
             }
