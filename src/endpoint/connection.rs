@@ -31,8 +31,8 @@ pub enum State {
     /// Ends for this reason: output is written, then the write side is shut, and input is dropped until the peer closes
     /// too. To close while input is unread would reset the connection and lose the output (RFC 9112, 9.6).
     Closing(&'static str),
-    /// Has ended for this reason. The slot is freed at the end of the turn.
-    Closed(&'static str),
+    /// Has ended, and was counted by its reason. The slot is freed at the end of the turn.
+    Closed,
 }
 
 /// The sessions that a WebSocket belongs to.
@@ -139,7 +139,7 @@ impl Connection {
         let state = match &self.state {
             State::WebSocket(_, reader) => reader.memory(),
             State::Held(held) => held.form.memory(),
-            State::Http | State::AwaitingTurn | State::Closing(_) | State::Closed(_) => 0,
+            State::Http | State::AwaitingTurn | State::Closing(_) | State::Closed => 0,
         };
         let reader = self.reader.as_ref().map_or(0, |reader| reader.memory());
         let pending = self.pending.as_ref().map_or(0, |pending| pending.memory());
@@ -183,9 +183,14 @@ impl Connection {
         self.is_ending() && matches!(self.state, State::Held(_))
     }
 
+    /// Whether it is neither closing nor closed.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closing(_) | State::Closed)
+    }
+
     /// Whether it is closed, and must not be used any more.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+        matches!(self.state, State::Closed)
     }
 
     /// Notes how much a read brought, and whether that used up the connection's work for a turn.

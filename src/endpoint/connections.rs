@@ -264,7 +264,7 @@ impl Connections {
         if was_paused && connection.may_have_input() && !connection.is_paused() {
             self.resume_later(slot);
         }
-        if was_blocked {
+        if was_blocked || write_side == WriteSide::Blocked {
             self.restart_timer(slot);
         }
         let connection = self.get(slot);
@@ -363,18 +363,14 @@ impl Connections {
         self.output(slot);
     }
 
-    /// Closes a connection whose state is [`State::Closed`] now, which is counted by its reason. Its slot is free after
-    /// the turn.
-    pub fn close(&mut self, slot: u32) {
-        let connection = &mut self.slab[slot as usize];
-        let State::Closed(reason) = connection.state else {
-            return;
-        };
+    /// Closes a connection that is not closed yet, and counts it by the reason. Its slot is free after the turn.
+    pub fn close(&mut self, slot: u32, reason: &'static str, now: Millis) {
+        self.set_state(slot, State::Closed, now);
         self.ended.add(reason);
+        let connection = self.get_mut(slot);
         (connection.input, connection.output) = (Buffer::default(), Buffer::default());
         (connection.reader, connection.pending) = (None, None);
         connection.count_memory();
-        self.timers.cancel(slot);
         self.closed.push(slot);
     }
 
@@ -410,7 +406,7 @@ impl Connections {
             State::AwaitingTurn | State::WebSocket(Binding::Echo, _) => SEND_TIMEOUT,
             State::WebSocket(Binding::Shared(_), _) => SHARED_SOCKET_TIMEOUT,
             State::Closing(_) => self.close_timeout,
-            State::WebSocket(Binding::Owned(_), _) | State::Held(_) | State::Closed(_) => return None,
+            State::WebSocket(Binding::Owned(_), _) | State::Held(_) | State::Closed => return None,
         };
         Some(connection.since + timeout)
     }
@@ -429,5 +425,27 @@ impl Connections {
             let Connection { generation, .. } = self.slab.remove(slot as usize);
             free(ConnectionId { slot, generation });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::id::ClientId;
+    use crate::endpoint::connection::HIGH_WATER;
+    use crate::websocket::FrameReader;
+
+    #[test]
+    fn a_websocket_that_takes_no_output_after_its_end_was_told_is_due_soon() {
+        let mut connections = Connections::new(usize::MAX, Memory::new(0), 0);
+        let id = connections.insert([127, 0, 0, 1].into(), 0);
+        let slot = connections.find(id).unwrap();
+        let binding = Binding::Owned(ClientId { slot: 0, generation: 0 });
+        connections.set_state(slot, State::WebSocket(binding, FrameReader::default()), 0);
+        connections.get_mut(slot).read_side = ReadSide::Ending;
+        connections.output(slot).resize(HIGH_WATER + 1, b' ');
+        assert_eq!(connections.written(slot, Write::Blocked(1), 500), Written::Blocked);
+        assert!(connections.expire(500 + CLOSE_TIMEOUT - 1, 1).is_empty());
+        assert_eq!(connections.expire(HEAD_TIMEOUT, 1), [slot]);
     }
 }

@@ -56,7 +56,8 @@ impl Endpoint {
     fn time_out(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         let is_answered = connection.output.is_empty();
-        if matches!(connection.state, State::Http) && is_answered && !connection.input.is_empty() {
+        let is_request = matches!(connection.state, State::Http | State::AwaitingTurn);
+        if is_request && is_answered && !connection.input.is_empty() {
             self.request_timeout(slot);
         } else {
             self.end_connection(slot, Close::Now, "timeout");

@@ -13,8 +13,6 @@ use crate::websocket;
 
 /// Why a connection ends whose peer has shut its side or reset it without a close frame.
 pub(super) const PEER_GONE: &str = "peer gone";
-/// Why a session ends whose client says so.
-const CLIENT_LEFT: &str = "client left";
 /// The reason in the close frames of a server that stops.
 const STOPPING: &str = "server is stopping";
 
@@ -35,7 +33,7 @@ impl Endpoint {
     pub(crate) fn end_connection(&mut self, slot: u32, close: Close, reason: &'static str) {
         let reason = match (&self.connections.get(slot).state, close) {
             (State::Closing(first), Close::Now) => first,
-            (State::Closing(_) | State::Closed(_), _) => return,
+            (State::Closing(_) | State::Closed, _) => return,
             _ => {
                 debug!("connection {slot} ends: {reason}");
                 reason
@@ -51,19 +49,15 @@ impl Endpoint {
         if let Close::Frame(code, text) = close {
             websocket::write_close(self.connections.frame(slot), code, text);
         }
-        if matches!(close, Close::Now) {
-            self.connections.set_state(slot, State::Closed(reason), self.now);
-            self.connections.close(slot);
-        } else {
-            self.connections.drop_input(slot);
+        match close {
+            Close::Now => self.connections.close(slot, reason, self.now),
+            Close::Flush | Close::Frame(..) => self.connections.drop_input(slot),
         }
     }
 
     /// The connection of a held request has ended. So does its session, unless it can outlive its connections.
     fn end_held_request(&mut self, client: ClientId, reason: &'static str) {
-        let outlives =
-            |client| self.sessions.get(client).is_some_and(|session| session.protocol.outlives_connection());
-        if outlives(client) {
+        if self.sessions.get(client).is_some_and(|session| session.protocol.outlives_connection()) {
             self.detach(client);
         } else {
             self.end_session(client, CloseCode::Away, reason);
@@ -76,15 +70,11 @@ impl Endpoint {
         let Some(session) = self.sessions.get(client) else {
             return;
         };
-        let why = if reason.is_empty() { CLIENT_LEFT } else { reason };
-        debug!("session {} ends: {why}", client.slot);
-        self.metrics.ended_sessions.add(why);
         let socket = match session.transport {
             Transport::WebSocket(id) => self.connections.find(id),
             Transport::Polling(_) => None,
         };
-        self.say_farewell(client, code);
-        self.remove_session(client);
+        self.dismiss(client, code, reason);
         self.remove_users(client);
         match socket {
             Some(slot)
@@ -97,11 +87,19 @@ impl Endpoint {
         }
     }
 
+    /// Logs and counts the end of a session, answers what is held for it, and forgets it. The chat has its users still.
+    fn dismiss(&mut self, client: ClientId, code: CloseCode, reason: &'static str) {
+        let reason = reason_or_left(reason);
+        debug!("session {} ends: {reason}", client.slot);
+        self.metrics.ended_sessions.add(reason);
+        self.say_farewell(client, code);
+        self.remove_session(client);
+    }
+
     /// Ends a WebSocket because of what came over it, or did not come.
     pub(crate) fn fail(&mut self, slot: u32, code: CloseCode, text: &'static str) {
         self.count_bad_input(code, text);
-        let reason = if text.is_empty() { CLIENT_LEFT } else { text };
-        self.end_connection(slot, Close::Frame(Some(code), text), reason);
+        self.end_connection(slot, Close::Frame(Some(code), text), reason_or_left(text));
     }
 
     /// The peer has shut its side and all input is read. A chat over it is over; an HTTP client may still wait for its
@@ -161,8 +159,7 @@ impl Endpoint {
         self.connections.set_close_timeout(timeout);
         let clients: Vec<_> = self.sessions.iter().map(|(id, _)| id).collect();
         for client in clients {
-            self.say_farewell(client, CloseCode::Away);
-            self.remove_session(client);
+            self.dismiss(client, CloseCode::Away, STOPPING);
         }
         let slots: Vec<_> = self.connections.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
@@ -183,7 +180,7 @@ impl Endpoint {
                 return;
             }
             State::Http | State::AwaitingTurn | State::Held(_) => Close::Flush,
-            State::Closing(_) | State::Closed(_) => return,
+            State::Closing(_) | State::Closed => return,
         };
         self.end_connection(slot, close, STOPPING);
     }
@@ -209,4 +206,9 @@ impl Endpoint {
         debug!("bad input: {what}");
         self.metrics.bad_input.add(what);
     }
+}
+
+/// The reason to log and count for a close with this text: a client that leaves gets a close frame without one.
+fn reason_or_left(text: &'static str) -> &'static str {
+    if text.is_empty() { "client left" } else { text }
 }

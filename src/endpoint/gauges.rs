@@ -52,7 +52,7 @@ impl Endpoint {
             State::WebSocket(Binding::Owned(client) | Binding::Probe(client), _) => of(*client, "websocket"),
             State::WebSocket(Binding::Shared(_), _) => (SHARED_SOCKET_PROTOCOL, "websocket"),
             State::WebSocket(Binding::Echo, _) => ECHO,
-            State::Closing(_) | State::Closed(_) => CLOSING,
+            State::Closing(_) | State::Closed => CLOSING,
         }
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! For each connection the caller does this, in the order of the loop in [`crate::server`]:
 //!
-//! - [`Endpoint::open`] once, then [`Endpoint::receive`] with what came, [`Endpoint::input_ended`] once the peer has shut
-//!   its side and all is read, or [`Endpoint::lost`] if the connection failed;
+//! - [`Endpoint::open`] once;
+//! - for each event [`Endpoint::ready`], and if it says so a read, which leads to [`Endpoint::receive`],
+//!   [`Endpoint::drained`], [`Endpoint::input_ended`] once the peer has shut its side and all is read, or
+//!   [`Endpoint::lost`] if the connection failed;
 //! - input that is left to do, or to be read: [`Endpoint::next_deferred`], [`Endpoint::next_unread`],
 //!   [`Endpoint::resume`];
 //! - [`Endpoint::answer_waiting`] for responses that take long to make;
 //! - [`Endpoint::tick`] for what time asks for;
-//! - [`Endpoint::next_to_write`], [`Endpoint::output`] and [`Endpoint::written`] until there is nothing to write;
+//! - [`Endpoint::next_to_write`] and [`Endpoint::written`] until there is nothing to write;
 //! - [`Endpoint::free_closed`], after which slots may be used again.
 
 mod binding;
@@ -188,30 +190,30 @@ impl Endpoint {
             self.connections.unblock(slot);
         }
         if ready.ended {
-            return self.ending(slot);
+            self.ending(slot);
         }
-        if ready.readable { self.readable(slot, is_late) } else { Next::Wait }
+        if ready.readable || ready.ended { self.readable(slot, is_late) } else { Next::Wait }
     }
 
     /// The peer shuts its side or has reset the connection; what it sent before may be unread.
-    fn ending(&mut self, slot: u32) -> Next {
+    fn ending(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
         if !connection.is_ending() {
             connection.read_side = ReadSide::Ending;
         }
         if connection.is_held_in_vain() {
             self.end_input(slot);
-            return Next::Wait;
-        }
-        if connection.is_paused() {
+        } else if connection.is_paused() {
             connection.since = self.now;
             self.connections.restart_timer(slot);
         }
-        self.readable(slot, false)
     }
 
     fn readable(&mut self, slot: u32, is_late: bool) -> Next {
         let connection = self.connections.get(slot);
+        if connection.is_closed() {
+            return Next::Wait;
+        }
         if connection.is_paused() || connection.is_heavy() {
             self.connections.resume_later(slot);
         } else if is_late {
@@ -349,5 +351,38 @@ impl Endpoint {
     pub fn free_closed(&mut self, free: impl FnMut(ConnectionId)) {
         self.connections.free_closed(free);
         self.debug_check_links();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An endpoint with one connection that was opened at time 0.
+    fn endpoint() -> (Endpoint, ConnectionId) {
+        let mut endpoint = Endpoint::new(&Options::default(), 10, 0, Uuid::new_v4, || None);
+        let id = endpoint.open([127, 0, 0, 1].into(), 0);
+        (endpoint, id)
+    }
+
+    #[test]
+    fn an_end_that_is_told_late_in_a_turn_waits_as_input_does() {
+        for ended in [false, true] {
+            let (mut endpoint, id) = endpoint();
+            let ready = Ready { readable: true, writable: false, ended };
+            assert_eq!(endpoint.ready(id, ready, true, 1), Next::Wait);
+            assert_eq!((endpoint.next_deferred(), endpoint.resume(id, 2)), (Some(id), Next::Read));
+        }
+    }
+
+    #[test]
+    fn a_request_that_never_gets_its_turn_is_answered_with_a_timeout() {
+        let (mut endpoint, id) = endpoint();
+        endpoint.receive(id, &mut b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), false, 1);
+        assert!(endpoint.has_work() && endpoint.next_to_write(1).is_none());
+        let hour = 3_600_000;
+        while endpoint.tick(hour, hour) {}
+        let (_, output) = endpoint.next_to_write(hour).unwrap();
+        assert!(output.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(output));
     }
 }

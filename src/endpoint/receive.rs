@@ -36,7 +36,7 @@ impl Endpoint {
         }
         let used_up = self.work == 0;
         let connection = self.connections.get_mut(slot);
-        if !matches!(connection.state, State::Closing(_) | State::Closed(_)) {
+        if connection.is_open() {
             connection.input = input;
         }
         connection.set_last_read(length, used_up);
@@ -59,7 +59,7 @@ impl Endpoint {
                 State::WebSocket(binding, _) => self.frame(slot, binding, rest),
                 State::Http => self.request(slot, rest),
                 State::AwaitingTurn | State::Held(_) => 0,
-                State::Closing(_) | State::Closed(_) => rest.len(),
+                State::Closing(_) | State::Closed => rest.len(),
             };
             if used == 0 {
                 break;
@@ -93,8 +93,7 @@ impl Endpoint {
         };
         let rest = self.continue_request(slot, *pending);
         let connection = self.connections.get_mut(slot);
-        let is_open = !matches!(connection.state, State::Closing(_) | State::Closed(_));
-        connection.pending = rest.filter(|_| is_open).map(Box::new);
+        connection.pending = rest.filter(|_| connection.is_open()).map(Box::new);
         connection.pending.is_none()
     }
 
