@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 
 /// Exit codes: 0 stopped cleanly, 1 could not run, 2 was not understood.
 fn main() -> ExitCode {
-    // What is no text is not passed over, but refused as what it is taken for.
+    // Lossy conversion: a value with invalid Unicode fails option parsing.
     let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let invocation = match options::parse(std::env::args_os().skip(1), variable) {
         Ok(invocation) => invocation,
@@ -50,7 +50,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
         warn!("--allow-host has no effect without --allow-origin: pages of any origin may use the server");
     }
     info!("up to {} MiB for what waits and for session state (--max-memory)", options.max_memory >> 20);
-    // Whoever connects from now on is served: systemd may start what needs this server.
+    // The listeners are open: systemd may start the units that need this server.
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("systemd was not told that the server is ready: {error}");
     }
@@ -58,7 +58,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says something to whoever started the server. That nobody listens is no reason to fail.
+/// Writes a message for the user. A closed stream is no reason to fail.
 fn say(mut to: impl Write, what: Arguments<'_>) {
     let _ = to.write_fmt(what);
 }

@@ -77,7 +77,7 @@ const RULES: [(&str, &[&str]); 9] = [
             "crate::chat::event",
             // What is held counts among all that waits.
             "crate::memory",
-            // Who somebody is and what time it is, not what the rosters know.
+            // Ids of users and clients and the type of a time, not the rosters.
             "crate::chat::id",
             "crate::Millis",
             "crate::protocols",

@@ -30,7 +30,7 @@ pub struct ClaimCounts {
     pub answered: u64,
     /// The teacher had as many students as one may have.
     pub full: u64,
-    /// Nobody waited.
+    /// No student waited.
     pub empty: u64,
 }
 
@@ -58,7 +58,7 @@ impl ChatLifetime {
     }
 
     /// Begins a chat between a teacher who has room and the student who has waited longest; `None` if
-    /// there is no room or nobody waits.
+    /// there is no room or no student waits.
     pub fn claim(&mut self, teacher: TeacherKey, new_id: impl FnOnce() -> Uuid) -> Option<ChatKey> {
         if self.teachers.get(teacher).chats.len() >= self.students_per_teacher {
             self.claims.full += 1;

@@ -14,7 +14,7 @@ pub enum Event<'a> {
     ChatReady { to: Role, chat: Uuid },
     /// The other side sent this JSON object.
     Message { to: Role, chat: Uuid, payload: &'a str },
-    /// The chat is over; to both sides, whoever ended it.
+    /// The chat is over; to both sides.
     ChatTerminated { to: Role, chat: Uuid },
     /// The counts have changed; to every client with a teacher.
     Status(Status),

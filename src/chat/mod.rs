@@ -206,8 +206,8 @@ impl Chat {
         }
     }
 
-    /// A teacher who leaves changes the status too. With nobody on the student roster it is not worth
-    /// telling, and would end the run of an original load client whose students are still to come.
+    /// A teacher who leaves changes the status too. With an empty student roster no status is sent: it
+    /// would end the run of an original load client whose students are still to come.
     fn note_departure(&mut self, client: ClientId, role: Role, now: Millis) {
         if role == Role::Teacher {
             self.status.unwatch(client);

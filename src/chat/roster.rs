@@ -65,7 +65,7 @@ impl<T: Identified> Roster<T> {
         self.users.len()
     }
 
-    /// Whether there is nobody.
+    /// Whether there is no user.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
     }

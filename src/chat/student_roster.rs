@@ -100,7 +100,7 @@ impl StudentRoster {
         self.first
     }
 
-    /// Since when the student who has waited longest does so; `None` if nobody waits.
+    /// Since when the first in the queue has waited; `None` if the queue is empty.
     pub fn oldest_wait(&self) -> Option<Millis> {
         match self.roster.get(self.first?).state {
             StudentState::Waiting { since, .. } => Some(since),
@@ -128,7 +128,7 @@ impl StudentRoster {
         self.counts
     }
 
-    /// Grows whenever a count does or could differ: whoever saw the same number has missed nothing.
+    /// Grows with each change of a count: the same number means the same counts.
     pub fn changes(&self) -> u64 {
         self.changes
     }

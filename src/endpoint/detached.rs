@@ -1,7 +1,7 @@
 //! Detached sessions: clients that hold no connection at the moment. A client that polls is detached between
 //! two requests, a Bayeux client also after its WebSocket has closed. Opening one costs its peer nothing but a
 //! request, so their number is bounded, in total and for each peer address: a new one ends the one that has been
-//! silent for longest, of those without a user on line as long as these are the most. Nobody is refused, and a
+//! silent for longest, of those without a user on line as long as these are the most. No handshake is refused, and a
 //! flood of handshakes ends its own sessions before those of others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -141,9 +141,9 @@ impl DetachedSessions {
     }
 }
 
-/// Which of two sessions is ended, the first without a user and the first with one: the former, as long as there are so
-/// many of its kind that they take half of the limit. A flood of sessions ends its own by that: one without users
-/// ends nobody who is on line, and one with users leaves room for newcomers, who have none yet.
+/// Which of two sessions is ended, the first without a user and the first with one: the former, as long as
+/// its kind takes more than half of the limit. So a flood of sessions ends its own: one without users ends no user who
+/// is on line, and one with users leaves room for new clients, which have none yet.
 fn to_end(without: Option<&Rank>, with: Option<&Rank>, count: usize, limit: usize) -> Option<Rank> {
     let without_first = without.filter(|_| count > limit / 2);
     without_first.or(with).or(without).copied()
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_at_its_limit_is_in_its_own_way_and_in_nobody_elses() {
+    fn a_peer_at_its_limit_ends_its_own_sessions_only() {
         let mut sessions = DetachedSessions::new(100);
         assert_eq!(sessions.peer_limit, 25);
         for slot in 0..25 {

@@ -1,5 +1,5 @@
-//! Who is connected how, counted when somebody asks: what can be counted then is not kept up to date with
-//! every message.
+//! Connections and sessions by protocol and transport, counted on request: what can be counted then is not kept up to
+//! date with every message.
 
 use super::Endpoint;
 use super::connection::{Binding, State};

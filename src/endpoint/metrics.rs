@@ -6,8 +6,8 @@ use crate::http::response::Response;
 use crate::metrics::exposition::{self, Exposition};
 
 impl Endpoint {
-    /// All metrics as Prometheus reads them. Whoever asks in the same turn gets the same text: all connections
-    /// are counted for it, which a crowd that asks must not make the loop's main work.
+    /// All metrics as Prometheus reads them. All requests of one turn get the same text: it counts all
+    /// connections, which must not become the loop's main work when many ask.
     pub(super) fn metrics(&mut self, is_head: bool) -> Response {
         if is_head {
             return Response::new(exposition::CONTENT_TYPE, &b""[..]).without_length();

@@ -32,8 +32,8 @@ impl TrustedProxies {
     }
 
     /// The address from which a request comes. If that is a trusted proxy, it is the last address in
-    /// `X-Forwarded-For` that is none: each proxy appends the address of whom it heard, and what stands before the
-    /// first trusted word may be invented. If that is no address, it is the proxy's own.
+    /// `X-Forwarded-For` that is not one: each proxy appends the address of its peer, and what stands before those of
+    /// the trusted proxies may be invented. If the header holds no valid address there, it is the proxy's own.
     pub fn client(&self, address: IpAddr, request: &Request<'_>) -> IpAddr {
         if !self.0.contains(&address.to_canonical()) {
             return address;

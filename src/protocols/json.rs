@@ -69,7 +69,7 @@ pub fn object(payload: Option<&str>) -> Result<&str, CommandError> {
 }
 
 /// A chat's id in the one form in which this server writes it: another would name a topic or channel
-/// whose events nobody gets.
+/// that has no events.
 pub fn chat_id(text: &str) -> Option<Uuid> {
     // All bytes are looked at, so that the compiler can do so in one step.
     let has_uppercase = text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());

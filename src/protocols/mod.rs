@@ -91,7 +91,7 @@ pub enum Wake {
 /// Commands in the order in which to carry them out, up to the first that is refused.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// What has to happen first: a rejoin as somebody else is a leave and a join.
+    /// What has to happen first: a rejoin as another user is a leave and a join.
     pub first: Vec<Command<'a>>,
     pub command: Command<'a>,
     pub context: ReplyContext<'a>,
@@ -185,7 +185,7 @@ impl Protocol {
         }
     }
 
-    /// Drops what the protocol itself keeps until it can be sent: there is nobody to send it to.
+    /// Drops what the protocol itself keeps until it can be sent: there is no connection to send it over.
     pub fn release_held(&mut self) {
         if let Protocol::Bayeux(bayeux) = self {
             bayeux.release_held_connect();

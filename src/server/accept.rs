@@ -1,4 +1,4 @@
-//! Who waits at the door is taken in last in a turn, when the slots of those who left are free.
+//! Accepting, which comes last in a turn, when the slots of the connections that closed are free.
 
 use std::net::IpAddr;
 
@@ -18,14 +18,14 @@ const BATCH: usize = 128;
 const RETRY: Millis = 100;
 
 impl Server {
-    /// Somebody waits at a listener.
+    /// A listener has connections to accept.
     pub(super) fn accept_later(&mut self, listener: usize) {
         if !self.accept_ready.contains(&listener) {
             self.accept_ready.push(listener);
         }
     }
 
-    /// Takes in who waits, a batch at most: whoever is left waits for the next turn.
+    /// Accepts the connections that wait, a batch at most. The rest waits for the next turn.
     pub(super) fn accept(&mut self) {
         let mut room = BATCH;
         while let (Some(&listener), 1..) = (self.accept_ready.last(), room) {
@@ -38,7 +38,7 @@ impl Server {
                 Accepted::Connection(stream, address) => self.admit(stream, address),
                 Accepted::Refused => self.reject(DESCRIPTORS),
                 Accepted::GivenUp => {}
-                Accepted::Nobody => {
+                Accepted::WouldBlock => {
                     self.accept_ready.pop();
                 }
                 Accepted::Exhausted => {
@@ -71,7 +71,7 @@ impl Server {
         }
     }
 
-    /// Somebody cannot be taken in, for this is full.
+    /// Counts and logs a connection that is rejected for lack of this.
     fn reject(&mut self, full: &'static str) {
         self.endpoint.metrics.rejected.add(full);
         if self.warnings.may_warn(self.clock.now()) {

@@ -51,7 +51,7 @@ pub struct InputWatermark {
 }
 
 impl InputWatermark {
-    /// Nobody is there yet.
+    /// No input has come yet.
     pub fn new(now: Millis) -> InputWatermark {
         InputWatermark { until: now, asked: now, events: 0 }
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_without_end_keeps_nobody_from_being_timed_out() {
+    fn batches_that_stay_full_do_not_hold_the_watermark_back() {
         let mut watermark = InputWatermark::new(0);
         for turn in 1..=6 {
             watermark.ask(turn);

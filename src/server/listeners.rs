@@ -16,8 +16,8 @@ pub enum Accepted {
     Refused,
     /// The peer had given up already: the next one may be there.
     GivenUp,
-    /// Nobody is waiting.
-    Nobody,
+    /// No connection is waiting.
+    WouldBlock,
     /// No descriptor is left at all: try again later.
     Exhausted,
 }
@@ -94,11 +94,11 @@ impl Listeners {
     /// Takes the next connection that waits at a listener.
     pub fn accept(&mut self, index: usize) -> Accepted {
         let Some(listener) = self.listeners.get(index) else {
-            return Accepted::Nobody;
+            return Accepted::WouldBlock;
         };
         match listener.accept() {
             Ok((stream, address)) => Accepted::Connection(stream, address.ip()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::WouldBlock,
             Err(error) if is_exhausted(&error) => self.refuse_next(index),
             Err(error) if is_of_the_peer(&error) => Accepted::GivenUp,
             Err(error) => {
@@ -120,7 +120,7 @@ impl Listeners {
                 refuse(stream);
                 Accepted::Refused
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::WouldBlock,
             Err(_) => Accepted::Exhausted,
         };
         self.spare = spare();

@@ -2,9 +2,8 @@
 //! they mean, and tells it the time.
 //!
 //! A turn is: wait; read the ready sockets and carry out what they say; do what time asks for; write
-//! once to each connection that has something to be told; free what closed; take in who waits at the
-//! door. Writing comes last, so that one write carries all that a turn has for a connection, also what
-//! timers add.
+//! once to each connection that has output; free the slots that closed; accept. Writing comes after timers,
+//! so that one write carries all that a turn has for a connection, also what timers add.
 
 mod accept;
 mod clock;
@@ -58,7 +57,7 @@ pub struct Server {
     poll: Poll,
     signals: Signals,
     listeners: Listeners,
-    /// Those at whose door somebody may be waiting, by index.
+    /// Listeners that may have connections to accept, by index.
     accept_ready: Vec<usize>,
     accept_retry: Option<Millis>,
     warnings: Warnings,

@@ -69,7 +69,7 @@ pub const MAX_BATCH: usize = 1000;
 pub enum BatchError {
     /// Neither a message nor an array of messages.
     Malformed,
-    /// It has more than [`MAX_BATCH`] messages.
+    /// It has more than `MAX_BATCH` messages.
     TooLong,
 }
 
@@ -150,7 +150,7 @@ impl<'a> Message<'a> {
         self.channel.as_deref().unwrap_or_default()
     }
 
-    /// Who sends it. A clientId that is no string is as it stands: nobody has such a one.
+    /// The sender's clientId. One that is not a string is returned as it stands, and is unknown.
     pub fn client_id(&self) -> Option<Cow<'a, str>> {
         let json = self.client_id?.get();
         match json {

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_that_is_held_keeps_nobody_for_ever() {
+    fn a_held_connect_does_not_keep_its_session_for_ever() {
         let mut bayeux = client();
         bayeux.hold(vec!["1".into()], 0, 200_000, Memory::new(0).share());
         assert!(matches!(bayeux.wake(1_000, 1_000), Wake::At(91_000)));

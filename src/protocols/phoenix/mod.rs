@@ -205,7 +205,7 @@ impl Phoenix {
         if replaced.is_none() && self.joined.len() >= MAX_TOPICS {
             return Err(CommandError::TooManyTopics);
         }
-        // A teacher who joins as somebody else leaves first. A rejoin of the same user is no departure:
+        // A teacher who joins as another user leaves first. A rejoin of the same user is no departure:
         // the queue and the chats stay as they are.
         let first = replaced.filter(|replaced| match (replaced, &membership) {
             (Membership::Teachers(before), Membership::Teachers(after)) => before != after,

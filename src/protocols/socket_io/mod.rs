@@ -29,7 +29,7 @@ pub const CLOSE: &str = "1";
 pub const NOOP: &str = "6";
 
 /// The event by which an error comes to a client that asked for no acknowledgement. Not `error`, which
-/// some client versions reserve, and which throws where nobody listens.
+/// some client versions reserve, and which throws if it has no listener.
 pub const ERROR_EVENT: &str = "chat:error";
 
 /// How a client stands to the default namespace.

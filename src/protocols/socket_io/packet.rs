@@ -58,7 +58,7 @@ impl<'a> Packet<'a> {
             Some(_) => rest.split_once(',').unwrap_or((rest, "")),
             None => ("/", rest),
         };
-        // A namespace may carry a query, which is for nobody here.
+        // A namespace may carry a query, which this server ignores.
         let namespace = namespace.split('?').next().unwrap_or_default();
         let (ack, json) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
         let ack = (!ack.is_empty() && ack.len() <= 20).then_some(ack);
