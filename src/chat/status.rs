@@ -1,6 +1,6 @@
 //! When the counts are told to whom: node-chat-server's `publishStatus`, throttled.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::Millis;
 use crate::chat::chat_lifetime::Status;
@@ -17,7 +17,7 @@ pub struct StatusBoard {
     interval: Millis,
     due: Option<Millis>,
     changes: u64,
-    watchers: HashMap<ClientId, Watcher>,
+    watchers: BTreeMap<ClientId, Watcher>,
 }
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct Watcher {
 impl StatusBoard {
     /// A board that tells at most one status each `interval` milliseconds.
     pub fn new(interval: Millis) -> StatusBoard {
-        StatusBoard { interval, due: None, changes: 0, watchers: HashMap::new() }
+        StatusBoard { interval, due: None, changes: 0, watchers: BTreeMap::new() }
     }
 
     /// A teacher has connected on this client.

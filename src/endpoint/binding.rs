@@ -62,6 +62,7 @@ impl Endpoint {
                         &mut self.connections.get_mut(slot).state
                 {
                     *binding = Binding::Shared(None);
+                    self.connections.restart_timer(slot);
                 }
             }
         }

@@ -193,6 +193,13 @@ impl Connection {
         matches!(self.state, State::Closed)
     }
 
+    /// Notes that the peer takes its output: it is not too slow. To try a WebSocket has its time, whatever goes over it.
+    pub fn note_progress(&mut self, now: Millis) {
+        if !matches!(self.state, State::WebSocket(Binding::Probe(_), _)) {
+            self.since = now;
+        }
+    }
+
     /// Notes how much a read brought, and whether that used up the connection's work for a turn.
     pub fn set_last_read(&mut self, bytes: usize, used_up: bool) {
         self.last_read = if used_up { u32::MAX } else { u32::try_from(bytes).unwrap_or(u32::MAX) };

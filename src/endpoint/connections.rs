@@ -78,6 +78,13 @@ pub enum Written {
     Close,
 }
 
+/// A connection that is to be read without an event. All input that came until a time is read.
+#[derive(Clone, Copy, Debug)]
+struct Unread {
+    id: ConnectionId,
+    read_until: Millis,
+}
+
 /// All connections.
 #[derive(Debug)]
 pub struct Connections {
@@ -99,9 +106,11 @@ pub struct Connections {
     /// Those with output to write.
     dirty: VecDeque<ConnectionId>,
     /// Those that have sent little, and for which there was no time when their event came.
-    deferred: VecDeque<ConnectionId>,
+    deferred: VecDeque<Unread>,
     /// Those that may have more input, of which no event will tell.
-    unread: VecDeque<ConnectionId>,
+    unread: VecDeque<Unread>,
+    /// Up to when all input is read but that of the connections in these two lists.
+    read_until: Millis,
     /// Those that were closed, whose slots must not be reused in this turn.
     closed: Vec<u32>,
 }
@@ -123,6 +132,7 @@ impl Connections {
             dirty: VecDeque::new(),
             deferred: VecDeque::new(),
             unread: VecDeque::new(),
+            read_until: now,
             closed: Vec::new(),
         }
     }
@@ -204,11 +214,12 @@ impl Connections {
         self.output(slot)
     }
 
-    /// Notes that the kernel may take output again.
-    pub fn unblock(&mut self, slot: u32) {
+    /// Notes that the kernel may take output again, since its peer has taken some.
+    pub fn unblock(&mut self, slot: u32, now: Millis) {
         let connection = self.get_mut(slot);
         if connection.write_side == WriteSide::Blocked {
             connection.write_side = WriteSide::Unblocked;
+            connection.note_progress(now);
             self.output(slot);
         }
     }
@@ -249,9 +260,8 @@ impl Connections {
         };
         connection.write_side = write_side;
         self.traffic.bytes_out += length as u64;
-        // A peer that takes some output is not too slow. To try a WebSocket has its time, whatever goes over it.
-        if length > 0 && !matches!(connection.state, State::WebSocket(Binding::Probe(_), _)) {
-            connection.since = now;
+        if length > 0 {
+            connection.note_progress(now);
         }
         if let Some(buffer) = connection.output.consume(length)
             && self.spare.len() < SPARE_BUFFERS
@@ -279,20 +289,21 @@ impl Connections {
 
     /// Notes that a connection is to be read without an event: in the next turn, or once it is not paused any more.
     pub fn resume_later(&mut self, slot: u32) {
-        if let Some(id) = self.mark_unread(slot) {
-            self.unread.push_back(id);
+        if let Some(unread) = self.mark_unread(slot) {
+            self.unread.push_back(unread);
         }
     }
 
     /// Notes that a connection is to be read without an event, before those of [`Connections::resume_later`].
     pub fn defer(&mut self, slot: u32) {
-        if let Some(id) = self.mark_unread(slot) {
-            self.deferred.push_back(id);
+        if let Some(unread) = self.mark_unread(slot) {
+            self.deferred.push_back(unread);
         }
     }
 
     /// Returns what to put into a list, unless the connection is in one or paused.
-    fn mark_unread(&mut self, slot: u32) -> Option<ConnectionId> {
+    fn mark_unread(&mut self, slot: u32) -> Option<Unread> {
+        let read_until = self.read_until;
         let connection = self.get_mut(slot);
         if connection.read_side == ReadSide::Drained {
             connection.read_side = ReadSide::Unread;
@@ -300,19 +311,29 @@ impl Connections {
         if connection.is_paused() || std::mem::replace(&mut connection.in_unread, true) {
             return None;
         }
-        Some(ConnectionId { slot, generation: connection.generation })
+        let id = ConnectionId { slot, generation: connection.generation };
+        Some(Unread { id, read_until })
+    }
+
+    /// All input that came until this time is read, but for that of connections that are to be read without an event.
+    /// Returns up to when theirs is read too: until then silence is the peer's.
+    pub fn set_read_until(&mut self, time: Millis) -> Millis {
+        self.read_until = time;
+        // Each list is in the order of its times.
+        let first = [self.deferred.front(), self.unread.front()].into_iter().flatten();
+        first.map(|unread| unread.read_until).fold(time, Millis::min)
     }
 
     /// Takes the next connection that was deferred; `None` if it is gone.
     pub fn next_deferred(&mut self) -> Option<u32> {
-        let id = self.deferred.pop_front()?;
-        self.unmark_unread(id)
+        let unread = self.deferred.pop_front()?;
+        self.unmark_unread(unread.id)
     }
 
     /// Takes the next other connection that is to be read without an event; `None` if it is gone.
     pub fn next_unread(&mut self) -> Option<u32> {
-        let id = self.unread.pop_front()?;
-        self.unmark_unread(id)
+        let unread = self.unread.pop_front()?;
+        self.unmark_unread(unread.id)
     }
 
     fn unmark_unread(&mut self, id: ConnectionId) -> Option<u32> {
@@ -404,9 +425,11 @@ impl Connections {
             State::Http if connection.may_have_input() || !connection.output.is_empty() => SEND_TIMEOUT,
             State::Http | State::WebSocket(Binding::Probe(_), _) => HEAD_TIMEOUT,
             State::AwaitingTurn | State::WebSocket(Binding::Echo, _) => SEND_TIMEOUT,
-            State::WebSocket(Binding::Shared(_), _) => SHARED_SOCKET_TIMEOUT,
+            State::WebSocket(Binding::Shared(None), _) => SHARED_SOCKET_TIMEOUT,
             State::Closing(_) => self.close_timeout,
-            State::WebSocket(Binding::Owned(_), _) | State::Held(_) | State::Closed => return None,
+            State::WebSocket(Binding::Owned(_) | Binding::Shared(Some(_)), _)
+            | State::Held(_)
+            | State::Closed => return None,
         };
         Some(connection.since + timeout)
     }
@@ -434,6 +457,19 @@ mod tests {
     use crate::chat::id::ClientId;
     use crate::endpoint::connection::HIGH_WATER;
     use crate::websocket::FrameReader;
+
+    #[test]
+    fn a_peer_that_took_output_while_the_process_was_stopped_is_not_too_slow() {
+        let mut connections = Connections::new(usize::MAX, Memory::new(0), 0);
+        let id = connections.insert([127, 0, 0, 1].into(), 0);
+        let slot = connections.find(id).unwrap();
+        connections.output(slot).extend(b"response");
+        assert_eq!(connections.written(slot, Write::Blocked(1), 0), Written::Blocked);
+        let hour = 3_600_000;
+        connections.unblock(slot, hour);
+        assert!(connections.expire(hour, 1).is_empty());
+        assert_eq!(connections.expire(hour + SEND_TIMEOUT, 1), [slot]);
+    }
 
     #[test]
     fn a_websocket_that_takes_no_output_after_its_end_was_told_is_due_soon() {

@@ -14,10 +14,12 @@ use crate::protocols::{Outgoing, Protocol, Wake};
 const EXPIRIES: usize = 16;
 
 impl Endpoint {
-    /// Does a part of what is due by now, and ends some of the waits for peers that sent nothing by `read_until`, the
-    /// time up to which all that came has been read. Returns whether more of that is left to do.
+    /// Does a part of what is due by now, and ends some of the waits for peers that sent nothing by `read_until`: the
+    /// time up to which all that came has been read, except from connections that are to be read without an event.
+    /// Returns whether more of that is left to do.
     pub fn tick(&mut self, now: Millis, read_until: Millis) -> bool {
-        (self.now, self.read_until) = (now, read_until);
+        self.now = now;
+        self.read_until = self.connections.set_read_until(read_until);
         let is_left = [self.continue_leaving(), self.expire(), self.limit_detached()].contains(&true);
         if self.chat.next_wakeup().is_some_and(|due| due <= now) {
             let mut dispatcher =

@@ -1,6 +1,6 @@
 //! The figures that the live page shows, and the clients that have subscribed to them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ struct Figures {
 /// The clients that have subscribed to the figures. Without any, nothing is due and nothing is counted.
 #[derive(Debug, Default)]
 pub struct FiguresBoard {
-    watchers: HashSet<ClientId>,
+    watchers: BTreeSet<ClientId>,
     due: Option<Millis>,
     soonest: Millis,
 }

@@ -94,6 +94,8 @@ pub struct Endpoint {
     /// Sessions by the names that their requests give them ([`Protocol::session_name`]).
     pub(crate) session_names: HashMap<Box<str>, ClientId>,
     pub(crate) chat: Chat,
+    /// Makes what the ids of sessions are made of.
+    pub(crate) new_id: Box<dyn FnMut() -> Uuid>,
     figures: FiguresBoard,
     pub(crate) memory: Memory,
     /// What is counted. The loop counts its turns here too.
@@ -119,13 +121,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Without connections. Chats get their ids from `new_id`; `usage` says what this process uses, if looking costs
-    /// little.
+    /// Without connections. Chats and sessions get their ids from `new_id`, which has to be unguessable; `usage` says what
+    /// this process uses, if looking costs little.
     pub fn new(
         options: &Options,
         max_connections: usize,
         now: Millis,
-        new_id: impl FnMut() -> Uuid + 'static,
+        new_id: impl FnMut() -> Uuid + Clone + 'static,
         usage: fn() -> Option<Usage>,
     ) -> Endpoint {
         let limits = Limits {
@@ -142,7 +144,8 @@ impl Endpoint {
             sessions: Sessions::new(now),
             detached: DetachedSessions::new(max_connections),
             session_names: HashMap::new(),
-            chat: Chat::new(limits, &memory, new_id),
+            chat: Chat::new(limits, &memory, new_id.clone()),
+            new_id: Box::new(new_id),
             figures: FiguresBoard::default(),
             memory,
             metrics: Metrics::new(),
@@ -160,6 +163,11 @@ impl Endpoint {
             idle_timeout: options.idle_timeout.as_millis() as Millis,
             is_stopping: false,
         }
+    }
+
+    /// The chat, to look at.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Whether there are as many connections as there may be.
@@ -187,7 +195,7 @@ impl Endpoint {
             return Next::Wait;
         };
         if ready.writable {
-            self.connections.unblock(slot);
+            self.connections.unblock(slot, now);
         }
         if ready.ended {
             self.ending(slot);

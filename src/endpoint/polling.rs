@@ -67,7 +67,8 @@ impl Endpoint {
 
     /// A body with a single packet or none; `None` if the session has ended.
     pub(crate) fn payload(&mut self, client: ClientId, packet: Option<&str>) -> Option<String> {
-        self.sessions.get_mut(client).map(|session| session.protocol.payload(packet.into_iter()))
+        let now = self.now;
+        self.sessions.get_mut(client).map(|session| session.payload(packet.into_iter(), now))
     }
 
     /// Takes all that waits for a session as one body; `None` if nothing does.
@@ -77,7 +78,7 @@ impl Endpoint {
             return None;
         }
         let session = self.sessions.get_mut(client)?;
-        Some(session.protocol.payload(messages.iter().map(|message| &**message)))
+        Some(session.payload(messages.iter().map(|message| &**message), self.now))
     }
 
     /// Sends what a session's protocol has held until now.

@@ -50,6 +50,13 @@ impl Session {
             Transport::WebSocket(_) => false,
         }
     }
+
+    /// Puts messages together to the body that answers a request. The client waits for it, so as far as it is late the
+    /// client's silence is ours.
+    pub fn payload<'a>(&mut self, messages: impl Iterator<Item = &'a str>, now: Millis) -> String {
+        self.heard += self.protocol.lateness(now);
+        self.protocol.payload(messages)
+    }
 }
 
 /// All sessions.

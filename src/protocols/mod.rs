@@ -172,6 +172,14 @@ impl Protocol {
         }
     }
 
+    /// Milliseconds since the next answer was due, if it is late: the process was stopped meanwhile.
+    pub fn lateness(&self, now: Millis) -> Millis {
+        match self {
+            Protocol::Bayeux(bayeux) => bayeux.lateness(now),
+            Protocol::Phoenix(_) | Protocol::SocketIo(_) => 0,
+        }
+    }
+
     /// Whether its sessions outlive the connection of a held request.
     pub fn outlives_connection(&self) -> bool {
         matches!(self, Protocol::Bayeux(_))

@@ -47,6 +47,9 @@ impl Server {
                 }
             }
         }
+        if self.accept_ready.is_empty() {
+            self.watermark.accepted_all();
+        }
         // One listener at which there is no end must not keep the others waiting.
         if self.accept_ready.len() > 1 {
             self.accept_ready.rotate_right(1);

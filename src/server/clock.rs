@@ -39,12 +39,14 @@ impl Clock {
     }
 }
 
-/// Up to when everything that came has been read. Silence is judged by this and not by the time: after a pause
-/// of the whole process, or in a crowd that one batch of events does not hold, what came in time may still wait
-/// in the kernel.
+/// Up to when everything that came has been read. Silence is judged by this and not by the time: after a pause of the
+/// whole process, or if more sockets are ready than one batch of events holds, what came in time may still wait in the
+/// kernel.
 #[derive(Debug)]
 pub struct InputWatermark {
     until: Millis,
+    /// The same, as of the last turn that accepted all connections that had come.
+    accepted_until: Millis,
     /// When the kernel was asked first, and how many events it has given since.
     asked: Millis,
     events: usize,
@@ -53,7 +55,7 @@ pub struct InputWatermark {
 impl InputWatermark {
     /// No input has come yet.
     pub fn new(now: Millis) -> InputWatermark {
-        InputWatermark { until: now, asked: now, events: 0 }
+        InputWatermark { until: now, accepted_until: now, asked: now, events: 0 }
     }
 
     /// The kernel is about to be asked.
@@ -73,9 +75,15 @@ impl InputWatermark {
         }
     }
 
-    /// Everything that had come by then has been read, or will be in this turn.
-    pub fn until(&self) -> Millis {
-        self.until
+    /// All connections that had come are accepted.
+    pub fn accepted_all(&mut self) {
+        self.accepted_until = self.until;
+    }
+
+    /// Everything that had come by then has been read, or will be in this turn. What came over connections that are not
+    /// accepted yet, if there are any, is read later.
+    pub fn until(&self, has_pending_accepts: bool) -> Millis {
+        if has_pending_accepts { self.accepted_until } else { self.until }
     }
 }
 
@@ -88,13 +96,25 @@ mod tests {
         let mut watermark = InputWatermark::new(0);
         watermark.ask(10);
         watermark.take(4, true, 20);
-        assert_eq!(watermark.until(), 0);
+        assert_eq!(watermark.until(false), 0);
         watermark.ask(11);
         watermark.take(3, false, 20);
-        assert_eq!(watermark.until(), 10);
+        assert_eq!(watermark.until(false), 10);
         watermark.ask(12);
         watermark.take(0, false, 20);
-        assert_eq!(watermark.until(), 12);
+        assert_eq!(watermark.until(false), 12);
+    }
+
+    #[test]
+    fn input_of_connections_that_are_not_accepted_is_not_read() {
+        let mut watermark = InputWatermark::new(0);
+        for time in [10, 20] {
+            watermark.ask(time);
+            watermark.take(1, false, 20);
+        }
+        assert_eq!((watermark.until(true), watermark.until(false)), (0, 20));
+        watermark.accepted_all();
+        assert_eq!(watermark.until(true), 20);
     }
 
     #[test]
@@ -104,6 +124,6 @@ mod tests {
             watermark.ask(turn);
             watermark.take(4, true, 11);
         }
-        assert_eq!(watermark.until(), 4, "the second round began with the fourth batch");
+        assert_eq!(watermark.until(false), 4, "the second round began with the fourth batch");
     }
 }

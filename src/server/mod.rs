@@ -222,7 +222,8 @@ impl Server {
     /// Does what time asks for, as far as there is time.
     fn tick(&mut self) {
         let began = self.clock.uptime();
-        while self.endpoint.tick(self.clock.now(), self.watermark.until()) {
+        let read_until = self.watermark.until(!self.accept_ready.is_empty());
+        while self.endpoint.tick(self.clock.now(), read_until) {
             self.clock.tick();
             if self.clock.uptime() - began > TICK_BUDGET {
                 break;

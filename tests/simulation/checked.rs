@@ -89,11 +89,6 @@ impl CheckedApp {
         self.check_counts();
     }
 
-    /// See [`Chat::next_wakeup`].
-    pub fn next_wakeup(&self) -> Option<Millis> {
-        self.app.next_wakeup()
-    }
-
     /// See [`Chat::wake`].
     pub fn wake(&mut self, now: Millis, out: &mut dyn Deliver) {
         let mut witness = Witness::new(out);

@@ -5,10 +5,10 @@ use uuid::Uuid;
 use super::CONNECTION_TYPES;
 use super::message::{Message, Reply, mismatch, missing, unknown_client};
 
-/// 160 random bits in base 36, as Faye makes its client ids.
-pub fn new_client_id() -> String {
-    let mut high = Uuid::new_v4().as_u128() ^ (Uuid::new_v4().as_u128() << 9);
-    let mut low = Uuid::new_v4().as_u128() as u32;
+/// 160 random bits in base 36, as Faye makes its client ids. Each id from `new_id` has 122 random bits.
+pub fn new_client_id(new_id: &mut dyn FnMut() -> Uuid) -> String {
+    let mut high = new_id().as_u128() ^ (new_id().as_u128() << 9);
+    let mut low = new_id().as_u128() as u32;
     let mut id = String::with_capacity(31);
     for _ in 0..31 {
         // One digit at a time from the 160 bits that the two numbers are.
@@ -23,7 +23,11 @@ pub fn new_client_id() -> String {
 
 /// Answers a handshake: the clientId if a transport is shared, or what is wrong. Only the first of a batch can
 /// succeed.
-pub fn handshake(message: &Message<'_>, is_first: bool) -> (Option<String>, String) {
+pub fn handshake(
+    message: &Message<'_>,
+    is_first: bool,
+    new_id: &mut dyn FnMut() -> Uuid,
+) -> (Option<String>, String) {
     let error = match (message.has_version(), message.connection_types()) {
         _ if !is_first => Some("400::One handshake in a batch".into()),
         (false, _) => Some(missing("version")),
@@ -37,7 +41,7 @@ pub fn handshake(message: &Message<'_>, is_first: bool) -> (Option<String>, Stri
     match error {
         Some(error) => (None, reply.fail(error).with_advice().text()),
         None => {
-            let id = new_client_id();
+            let id = new_client_id(new_id);
             let reply = reply.with_client(&id).with_advice().text();
             (Some(id), reply)
         }

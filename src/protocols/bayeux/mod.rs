@@ -120,6 +120,11 @@ impl Bayeux {
         self.held.as_ref().map(|held| held.share.bytes())
     }
 
+    /// Milliseconds since the connect that is held was due to be answered.
+    pub fn lateness(&self, now: Millis) -> Millis {
+        self.held.as_ref().map_or(0, |held| now.saturating_sub(held.deadline))
+    }
+
     /// Bytes of memory that the subscriptions take.
     pub fn subscription_memory(&self) -> usize {
         self.subscriptions.memory()
@@ -147,13 +152,13 @@ impl Bayeux {
 
     /// See [`super::Protocol::wake`]. Only handshakes and connects count as being heard of.
     pub fn wake(&mut self, heard: Millis, now: Millis) -> Wake {
-        if heard + LIFETIME <= now {
-            return Wake::Close(CloseCode::Normal, "session expired");
-        }
-        match &self.held {
-            Some(held) if held.deadline <= now => Wake::Answer,
-            Some(held) => Wake::At(held.deadline.min(heard + LIFETIME)),
-            None => Wake::At(heard + LIFETIME),
+        let expiry = heard + LIFETIME;
+        match self.held.as_ref().map(|held| held.deadline) {
+            // First the answer, however late it is: the client cannot connect again before.
+            Some(deadline) if deadline <= now && deadline < expiry => Wake::Answer,
+            _ if expiry <= now => Wake::Close(CloseCode::Normal, "session expired"),
+            Some(deadline) => Wake::At(deadline.min(expiry)),
+            None => Wake::At(expiry),
         }
     }
 
@@ -276,6 +281,13 @@ mod tests {
         assert!(matches!(bayeux.wake(1_000, 46_000), Wake::Answer));
         assert_eq!(bayeux.payload(std::iter::empty()), "[1,2]");
         assert!(matches!(bayeux.wake(1_000, 46_000), Wake::At(91_000)));
+    }
+
+    #[test]
+    fn a_held_connect_is_answered_before_its_session_expires_if_the_process_was_stopped() {
+        let mut bayeux = client();
+        bayeux.hold(vec!["1".into()], 0, 46_000, Memory::new(0).share());
+        assert!(matches!(bayeux.wake(1_000, 946_000), Wake::Answer));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Endpoint {
 
     fn handshake(&mut self, message: &Message<'_>, batch: &mut Batch) {
         let is_first = !std::mem::replace(&mut batch.has_handshake, true);
-        let (id, reply) = bayeux::handshake(message, is_first);
+        let (id, reply) = bayeux::handshake(message, is_first, &mut self.new_id);
         batch.replies.push(reply);
         let Some(id) = id else {
             return self.bad_input("Bayeux handshake");

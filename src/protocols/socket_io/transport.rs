@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use uuid::Uuid;
-
 use super::payload::{PendingPayload, posted};
 use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
@@ -86,7 +84,7 @@ impl Endpoint {
         let revision = Revision::from_query(request.query("EIO")).ok_or(UNSUPPORTED_VERSION)?;
         let now = self.now;
         let max_payload = self.max_message_size;
-        let (high, low) = Uuid::new_v4().as_u64_pair();
+        let (high, low) = (self.new_id)().as_u64_pair();
         let secret = high ^ low;
         let protocol = Protocol::SocketIo(SocketIo::new(revision, secret, now));
         let (client, upgrades) = if is_websocket {

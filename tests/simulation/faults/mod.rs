@@ -1,23 +1,28 @@
-//! Hours of faults in seconds: users of every protocol over a network that stalls, cuts and garbles, and a
-//! server whose clock jumps. In all of it, who is healthy is served as if nothing had happened.
+//! Hours of faults in seconds: users of every protocol and transport over a network that stalls, cuts, splits and
+//! garbles, and a server whose clock jumps. Sessions that no fault touches are served as if nothing had happened.
 //!
-//! Time is a number here, and all chance comes from the seed, so a run that fails can be had again. What is
-//! the server's own - the loop, its sockets, HTTP, and with that polling and Bayeux's batches - is for the
-//! tests over sockets; [`house`] stands in for it.
+//! The server is the real [`mio_chat_server::endpoint::Endpoint`]: bytes go in and come out, as in production, and
+//! [`shell`] does with the simulated network what `server/` does with sockets. Time is a number here, and all chance
+//! comes from the seed, so a run that fails can be repeated.
 
+mod bayeux;
+mod conversation;
+mod events;
 mod fault;
 mod figures;
 mod frames;
-mod house;
+mod http;
 mod ledger;
-mod lives;
 mod network;
 mod nonsense;
+mod operator;
 mod phoenix;
+mod polling;
+mod shell;
 mod socket_io;
-mod speech;
-mod talk;
+mod transport;
 mod user;
+mod wire;
 mod world;
 
 pub use figures::Figures;
@@ -25,7 +30,7 @@ use world::World;
 
 const MINUTE: u64 = 60_000;
 
-/// Lives through so many minutes in which the server runs, then lets everybody go.
+/// Runs until the server has been awake for this many minutes, then lets all users leave.
 pub fn run(seed: u64, minutes: u64) -> Figures {
     println!("seed {seed}");
     let mut world = World::new(seed);

@@ -1,4 +1,4 @@
-//! What no client should say.
+//! What no client should send.
 
 use fastrand::Rng;
 use mio_chat_server::chat::id::Role;
@@ -6,16 +6,42 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use uuid::Uuid;
 
 use super::frames::{self, BINARY, CLOSE, CONTINUE, PING, TEXT};
-use super::house::MAX_MESSAGE;
+use super::network::{LinkId, Network};
+use super::shell::MAX_MESSAGE;
+use super::transport::Transport;
 use super::user::{Scene, User};
 
-/// Says something that breaks RFC 6455 or the protocol above it.
-pub fn breach(user: &mut User, random: &mut Rng) {
-    // It would be taken, were it not for the frame around it.
-    let mut payload = user.speech.heartbeat().into_bytes();
-    let out = &mut user.outbound;
+/// Requests that are to be refused, and their connection closed.
+const BAD_REQUESTS: [&str; 8] = [
+    "NONSENSE\r\n\r\n",
+    "GET /socket.io/ HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+    "POST /faye HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    "POST /faye HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "POST /faye HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: x\r\nA\0: b\r\n\r\n",
+];
+
+/// Sends something that breaks RFC 6455, RFC 9112, or the protocol above. Returns the connection that it went over.
+pub fn breach(user: &mut User, network: &mut Network) -> LinkId {
+    let is_bayeux = user.wire.kind.is_bayeux();
+    let socket = match &user.transport {
+        Some(Transport::WebSocket(socket)) if socket.is_open() => socket.link,
+        _ => {
+            let link = network.open(user.session);
+            let request = BAD_REQUESTS[network.random.usize(0..BAD_REQUESTS.len())];
+            network.send(link, request.as_bytes());
+            return link;
+        }
+    };
+    // It would be accepted, were it not for the frame around it.
+    let mut payload = user.wire.heartbeat().into_bytes();
+    let random = &mut network.random;
     let mut header = frames::header(TEXT, true, random);
-    match random.u32(0..14) {
+    let mut bytes = Vec::new();
+    // Bayeux passes over what does not parse.
+    match random.u32(0..if is_bayeux { 13 } else { 14 }) {
         0 => header.mask = None,
         1 => header.rsv1 = true,
         2 => header.rsv3 = true,
@@ -28,39 +54,57 @@ pub fn breach(user: &mut User, random: &mut Rng) {
         9 => (header.opcode, payload) = (CLOSE, vec![3, 237]),
         10 => (header.opcode, payload) = (CLOSE, vec![3]),
         11 => header.opcode = BINARY,
-        // Its header alone is too much.
-        12 => return header.format(random.u64(MAX_MESSAGE as u64 + 1..1 << 62), out).unwrap(),
+        12 => {
+            // Its header alone is too much.
+            header.format(random.u64(MAX_MESSAGE as u64 + 1..1 << 62), &mut bytes).unwrap();
+            network.send(socket, &bytes);
+            return socket;
+        }
         _ => payload = b"nonsense".into(),
     }
-    frames::write(out, &header, &payload);
+    frames::write(&mut bytes, &header, &payload);
+    network.send(socket, &bytes);
+    socket
 }
 
-/// Says something that makes sense but for a few bytes, or bytes that make none.
-pub fn garble(user: &mut User, random: &mut Rng) {
-    for _ in 0..random.usize(1..6) {
-        let chat = Uuid::from_u128(random.u128(..));
-        let text = match random.u32(0..6) {
-            0 => user.speech.connect(),
-            1 => user.speech.claim(),
-            2 => user.speech.message(chat, "{\"message\":\"x\"}"),
-            3 => user.speech.terminate(chat),
-            4 => user.speech.enter(chat),
-            _ => user.speech.heartbeat(),
+/// Sends texts that make sense but for a few bytes, or bytes that make none.
+pub fn garble(user: &mut User, network: &mut Network) {
+    let mut bytes = Vec::new();
+    for _ in 0..network.random.usize(1..6) {
+        let chat = Uuid::from_u128(network.random.u128(..));
+        let text = match network.random.u32(0..6) {
+            0 => user.wire.connect(),
+            1 => user.wire.claim(),
+            2 => user.wire.message(chat, "{\"message\":\"x\"}"),
+            3 => user.wire.terminate(chat),
+            4 => user.wire.enter(chat).concat(),
+            _ => user.wire.heartbeat(),
         };
+        let random = &mut network.random;
         let mut payload = text.into_bytes();
-        let mut frame = Vec::new();
-        if random.bool() {
+        let is_frame_garbled = random.bool();
+        if !is_frame_garbled {
             scramble(&mut payload, random);
-            frames::write(&mut frame, &frames::header(TEXT, true, random), &payload);
-        } else {
-            frames::write(&mut frame, &frames::header(TEXT, true, random), &payload);
-            scramble(&mut frame, random);
         }
-        user.outbound.extend(frame);
+        let mut message = match &user.transport {
+            Some(Transport::Polling(polling)) => polling.post(&String::from_utf8_lossy(&payload)),
+            _ => {
+                let mut frame = Vec::new();
+                frames::write(&mut frame, &frames::header(TEXT, true, random), &payload);
+                frame
+            }
+        };
+        if is_frame_garbled {
+            scramble(&mut message, random);
+        }
+        bytes.extend(message);
     }
-    if random.u32(0..4) == 0 {
-        let length = random.usize(1..300);
-        user.outbound.extend(std::iter::repeat_with(|| random.u8(..)).take(length));
+    if network.random.u32(0..4) == 0 {
+        let length = network.random.usize(1..300);
+        bytes.extend(std::iter::repeat_with(|| network.random.u8(..)).take(length));
+    }
+    if let Some(link) = user.transport.as_ref().and_then(|transport| transport.links().first().copied()) {
+        network.send(link, &bytes);
     }
 }
 
@@ -76,29 +120,28 @@ fn scramble(bytes: &mut Vec<u8>, random: &mut Rng) {
     }
 }
 
-/// Speaks in a chat of others, and for another user.
+/// Sends commands in a chat of others, and for another user.
 pub fn meddle(user: &mut User, other: Option<(Role, String)>, chat: Option<Uuid>, scene: &mut Scene<'_>) {
     let mut texts = Vec::new();
     if let Some(chat) = chat {
-        texts.push(user.speech.enter(chat));
-        if user.speech.is_phoenix() {
-            texts.push(user.speech.joined(chat));
+        texts.extend(user.wire.enter(chat));
+        if user.wire.kind.is_phoenix() {
+            texts.push(user.wire.joined(chat));
         }
-        texts.push(user.speech.message(chat, &format!("{{\"chatId\":\"{chat}\",\"message\":\"psst\"}}")));
-        texts.push(user.speech.terminate(chat));
-        texts.extend(user.speech.leave_chat(chat));
+        texts.push(user.wire.message(chat, &format!("{{\"chatId\":\"{chat}\",\"message\":\"psst\"}}")));
+        texts.push(user.wire.terminate(chat));
+        texts.extend(user.wire.leave_chat(chat));
     }
     if let Some((role, id)) = other {
-        let own = (user.speech.role, user.speech.id.clone());
-        (user.speech.role, user.speech.id) = (role, id);
-        texts.push(user.speech.claim());
-        texts.push(user.speech.ready());
-        texts.push(user.speech.leave());
-        texts.push(user.speech.connect());
-        (user.speech.role, user.speech.id) = own;
+        let own = (user.wire.role, user.wire.id.clone());
+        (user.wire.role, user.wire.id) = (role, id);
+        texts.push(user.wire.claim());
+        texts.push(user.wire.ready());
+        texts.push(user.wire.leave());
+        texts.extend(user.wire.opened());
+        texts.push(user.wire.connect());
+        (user.wire.role, user.wire.id) = own;
     }
-    scene.random.shuffle(&mut texts);
-    for text in texts {
-        user.say(&text, scene);
-    }
+    scene.network.random.shuffle(&mut texts);
+    user.send(texts, scene);
 }

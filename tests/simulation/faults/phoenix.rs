@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::speech::{Heard, Speech};
+use super::wire::{Received, Wire};
 
 #[derive(Deserialize)]
 struct Object {
@@ -18,21 +18,21 @@ struct Object {
 type Array = (Value, Value, String, String, Box<RawValue>);
 
 /// A frame with a reference of its own, and that of its topic's join.
-pub fn frame(speech: &mut Speech, topic: &str, event: &str, payload: &str) -> String {
-    speech.reference += 1;
-    let reference = speech.reference;
+pub fn frame(wire: &mut Wire, topic: &str, event: &str, payload: &str) -> String {
+    wire.reference += 1;
+    let reference = wire.reference;
     if event == "phx_join" {
-        speech.join_refs.insert(topic.into(), reference);
+        wire.join_refs.insert(topic.into(), reference);
     }
-    if matches!(speech.kind, super::speech::Kind::Phoenix(Version::V1)) {
+    if matches!(wire.kind, super::wire::Kind::Phoenix(Version::V1)) {
         return format!(r#"{{"topic":"{topic}","event":"{event}","payload":{payload},"ref":"{reference}"}}"#);
     }
-    let join_ref = speech.join_refs.get(topic).map_or("null".into(), |reference| format!("\"{reference}\""));
+    let join_ref = wire.join_refs.get(topic).map_or("null".into(), |reference| format!("\"{reference}\""));
     format!(r#"[{join_ref},"{reference}","{topic}","{event}",{payload}]"#)
 }
 
-/// What a frame from the server says.
-pub fn hear(speech: &Speech, version: Version, text: &str) -> Heard {
+/// What a frame from the server means.
+pub fn receive(wire: &Wire, version: Version, text: &str) -> Received {
     let frame: Object = match version {
         Version::V1 => serde_json::from_str(text).expect("a V1 frame"),
         Version::V2 => {
@@ -40,47 +40,47 @@ pub fn hear(speech: &Speech, version: Version, text: &str) -> Heard {
             Object { topic, event, payload, r#ref }
         }
     };
-    let is_own = frame.topic == speech.presence_topic();
+    let is_own = frame.topic == wire.presence_topic();
     let chat = frame.topic.strip_prefix("chats:").and_then(|id| id.parse().ok());
-    let role = speech.role.name();
+    let role = wire.role.name();
     match (&*frame.event, chat) {
-        ("phx_reply", _) => reply(speech, &frame),
-        ("phx_close", _) => Heard::Nothing,
-        ("user:status", None) if is_own => Heard::Status { waiting: waiting(&frame.payload) },
-        ("chat:ready", Some(chat)) => Heard::Ready(chat),
-        ("chat:terminated", Some(chat)) => Heard::Terminated(chat),
+        ("phx_reply", _) => reply(wire, &frame),
+        ("phx_close", _) => Received::Nothing,
+        ("user:status", None) if is_own => Received::Status { waiting: waiting(&frame.payload) },
+        ("chat:ready", Some(chat)) => Received::Ready(chat),
+        ("chat:terminated", Some(chat)) => Received::Terminated(chat),
         (event, Some(chat)) if event == format!("{role}:receive") => {
-            Heard::Message(chat, frame.payload.get().into())
+            Received::Message(chat, frame.payload.get().into())
         }
-        (event, None) if is_own && event == new_chat(speech) => {
+        (event, None) if is_own && event == new_chat(wire) => {
             let chat: Value = serde_json::from_str(frame.payload.get()).unwrap();
-            assert_eq!(chat[format!("{role}_id")].to_string(), speech.id, "the id as it was given");
-            Heard::NewChat(chat["id"].as_str().and_then(|id| id.parse().ok()).expect("a chat's id"))
+            assert_eq!(chat[format!("{role}_id")].to_string(), wire.id, "the id as it was given");
+            Received::NewChat(chat["id"].as_str().and_then(|id| id.parse().ok()).expect("a chat's id"))
         }
-        _ => panic!("not for {}: {text}", speech.id),
+        _ => panic!("not for {}: {text}", wire.id),
     }
 }
 
-fn new_chat(speech: &Speech) -> String {
-    if speech.role.name() == "teacher" { format!("new:chat:{}", speech.id_text()) } else { "new:chat".into() }
+fn new_chat(wire: &Wire) -> String {
+    if wire.role.name() == "teacher" { format!("new:chat:{}", wire.id_text()) } else { "new:chat".into() }
 }
 
-fn reply(speech: &Speech, frame: &Object) -> Heard {
+fn reply(wire: &Wire, frame: &Object) -> Received {
     let payload: Value = serde_json::from_str(frame.payload.get()).unwrap();
     let chat = frame.topic.strip_prefix("chats:").and_then(|id| id.parse().ok());
     if payload["status"] == "error" {
         let reason = payload["response"]["reason"].as_str().unwrap().into();
-        return Heard::Refused { chat, reason };
+        return Received::Refused { chat, reason };
     }
-    let join_ref = speech.join_refs.get(&frame.topic).map(u32::to_string);
+    let join_ref = wire.join_refs.get(&frame.topic).map(u32::to_string);
     match chat {
-        _ if frame.r#ref.as_str() != join_ref.as_deref() => Heard::Nothing,
-        Some(chat) => Heard::Joined(chat),
-        None => Heard::Connected,
+        _ if frame.r#ref.as_str() != join_ref.as_deref() => Received::Nothing,
+        Some(chat) => Received::Joined(chat),
+        None => Received::Connected,
     }
 }
 
-/// How many wait, by a status.
+/// How many students wait, according to a status.
 pub fn waiting(status: &RawValue) -> u64 {
     #[derive(Deserialize)]
     struct Status {

@@ -5,52 +5,96 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::phoenix::waiting;
-use super::speech::{Heard, Speech};
+use super::wire::{Received, Wire};
 
-/// What a packet from the server says.
-pub fn hear(speech: &Speech, revision: Revision, text: &str) -> Heard {
+/// What a packet from the server means.
+pub fn receive(wire: &Wire, revision: Revision, text: &str) -> Received {
     let (kind, rest) = text.split_at(1);
     match kind {
-        "0" if revision == Revision::V4 => return Heard::Answer("40".into()),
-        "2" if revision == Revision::V4 => return Heard::Answer(format!("3{rest}")),
-        "0" | "3" => return Heard::Nothing,
+        "0" if revision == Revision::V4 => return Received::Answer("40".into()),
+        "2" if revision == Revision::V4 => return Received::Answer(format!("3{rest}")),
+        "1" => return Received::Closed,
+        "0" | "3" | "6" => return Received::Nothing,
         _ => assert_eq!(kind, "4", "{text}"),
     }
     let (kind, rest) = rest.split_at(1);
     match kind {
-        "0" => Heard::Opened,
-        "2" => event(speech, rest),
+        "0" => Received::Opened,
+        "2" => event(wire, rest),
         "3" => acknowledgement(rest),
-        _ => panic!("not for {}: {text}", speech.id),
+        _ => panic!("not for {}: {text}", wire.id),
     }
 }
 
-fn acknowledgement(text: &str) -> Heard {
+fn acknowledgement(text: &str) -> Received {
     let (result,): (Value,) = serde_json::from_str(text.trim_start_matches(char::is_numeric)).unwrap();
     match result["reason"].as_str() {
-        Some(reason) => Heard::Refused { chat: None, reason: reason.into() },
-        None => Heard::Connected,
+        Some(reason) => Received::Refused { chat: None, reason: reason.into() },
+        None => Received::Connected,
     }
 }
 
-fn event(speech: &Speech, text: &str) -> Heard {
+fn event(wire: &Wire, text: &str) -> Received {
     let (name, data): (String, Box<RawValue>) = serde_json::from_str(text).expect("an event");
-    let role = speech.role.name();
+    let role = wire.role.name();
     let field = |name: &str| {
         let data: Value = serde_json::from_str(data.get()).unwrap();
         data[name].as_str().unwrap_or_else(|| panic!("no {name} in {data}")).to_owned()
     };
     match *name.splitn(4, ':').collect::<Vec<_>>() {
-        ["presence", "status"] => Heard::Status { waiting: waiting(&data) },
-        ["presence", "new_chat", to, id] if to == role && id == speech.id_text() => {
-            Heard::NewChat(field("id").parse().expect("a chat's id"))
+        ["presence", "status"] => Received::Status { waiting: waiting(&data) },
+        ["presence", "new_chat", to, id] if to == role && id == wire.id_text() => {
+            Received::NewChat(field("id").parse().expect("a chat's id"))
         }
-        ["chat", "error"] => Heard::Refused { chat: None, reason: field("reason") },
-        ["chat", id, "ready"] => Heard::Ready(id.parse().expect("a chat's id")),
+        ["chat", "error"] => Received::Refused { chat: None, reason: field("reason") },
+        ["chat", id, "ready"] => Received::Ready(id.parse().expect("a chat's id")),
         ["chat", id, to, "receive"] if to == role => {
-            Heard::Message(id.parse().expect("a chat's id"), data.get().into())
+            Received::Message(id.parse().expect("a chat's id"), data.get().into())
         }
-        ["chat", id, to, "terminated"] if to == role => Heard::Terminated(id.parse().expect("a chat's id")),
-        _ => panic!("not for {}: {text}", speech.id),
+        ["chat", id, to, "terminated"] if to == role => {
+            Received::Terminated(id.parse().expect("a chat's id"))
+        }
+        _ => panic!("not for {}: {text}", wire.id),
     }
+}
+
+/// The path and the version, as a client asks for them.
+pub fn target(revision: Revision) -> &'static str {
+    match revision {
+        Revision::V3 => "/socket.io/?EIO=3",
+        Revision::V4 => "/socket.io/?EIO=4",
+    }
+}
+
+/// The session's id, by the packet that opens the session.
+pub fn session_id(packet: &str) -> String {
+    let open: Value = serde_json::from_str(&packet[1..]).expect("an open packet");
+    open["sid"].as_str().expect("a sid").into()
+}
+
+/// The packets as one body: Engine.IO 3 counts UTF-16 units, 4 puts a separator in between.
+pub fn payload(revision: Revision, packets: &[String]) -> String {
+    match revision {
+        Revision::V3 => {
+            let counted = packets.iter().map(|packet| format!("{}:{packet}", packet.encode_utf16().count()));
+            counted.collect()
+        }
+        Revision::V4 => packets.join("\x1e"),
+    }
+}
+
+/// The packets of a body, which in Engine.IO 3 is ASCII.
+pub fn packets(revision: Revision, mut body: &str) -> Vec<String> {
+    if revision == Revision::V4 {
+        return body.split('\x1e').map(String::from).collect();
+    }
+    assert!(body.is_ascii());
+    let mut packets = Vec::new();
+    while !body.is_empty() {
+        let (length, rest) = body.split_once(':').expect("a length");
+        let (packet, rest) = rest.split_at(length.parse().expect("a length"));
+        packets.push(packet.into());
+        body = rest;
+    }
+    packets
 }

@@ -1,54 +1,51 @@
-//! A user: comes, waits or claims, chats, goes, and comes again.
+//! A user: comes on line, waits or claims, chats, leaves, and comes again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use fastrand::Rng;
 use mio_chat_server::Millis;
 use mio_chat_server::chat::id::Role;
 use uuid::Uuid;
 
-use super::frames;
-use super::house::LinkId;
+use super::conversation::Conversation;
 use super::ledger::Ledger;
-use super::speech::{Heard, Kind, Speech};
-use super::talk::Talk;
+use super::network::{LinkId, Network, Piece};
+use super::transport::{Closed, Transport};
+use super::wire::{BayeuxTransport, Kind, Received, Wire};
+use super::world::SessionId;
 
-/// How long a user waits for what has to come, while the server is awake. Whoever is frozen or cut off
-/// for longer than its protocol allows is gone by then.
-const PATIENCE: Millis = 600_000;
+/// How long a user waits for what has to come, in the server's waking time: longer than a fault of its partner and one
+/// of its own together.
+const PATIENCE: Millis = 900_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Away,
     Connecting,
     OnLine,
-    /// Has said good-bye.
+    /// Has begun to close, or has nothing more to send.
     Leaving,
-    /// Has said what has to be answered by a close, at this time.
-    Doomed(Millis),
+    /// Has sent over this connection what has to be answered by its end, at this time.
+    Doomed(LinkId, Millis),
 }
 
-/// What surrounds a user when it hears or acts.
+/// What surrounds a user when it receives or acts.
 pub struct Scene<'a> {
-    pub now: Millis,
-    /// How long the server has been awake.
-    pub awake: Millis,
-    pub random: &'a mut Rng,
+    pub network: &'a mut Network,
     pub ledger: &'a mut Ledger,
-    /// Faults have come over the user's connection or from it: errors are its due.
+    /// The user has sent what no client sends: errors are its due.
     pub is_faulty: bool,
     pub is_over: bool,
 }
 
 #[derive(Debug)]
 pub struct User {
-    pub speech: Speech,
+    pub wire: Wire,
     pub stage: Stage,
-    pub link: LinkId,
-    talks: BTreeMap<Uuid, Talk>,
-    inbound: Vec<u8>,
-    pub outbound: Vec<u8>,
-    pings: VecDeque<Vec<u8>>,
+    pub session: SessionId,
+    pub transport: Option<Transport>,
+    conversations: BTreeMap<Uuid, Conversation>,
+    /// Chats that were refused before their end was told, or the other way round.
+    over: BTreeSet<Uuid>,
     pub heartbeat_at: Millis,
     pub since: Millis,
     refused_at: Option<Millis>,
@@ -60,13 +57,12 @@ pub struct User {
 impl User {
     pub fn new(kind: Kind, role: Role, id: String) -> User {
         User {
-            speech: Speech::new(kind, role, id),
+            wire: Wire::new(kind, role, id),
             stage: Stage::Away,
-            link: usize::MAX,
-            talks: BTreeMap::new(),
-            inbound: Vec::new(),
-            outbound: Vec::new(),
-            pings: VecDeque::new(),
+            session: SessionId::MAX,
+            transport: None,
+            conversations: BTreeMap::new(),
+            over: BTreeSet::new(),
             heartbeat_at: 0,
             since: 0,
             refused_at: None,
@@ -76,86 +72,92 @@ impl User {
     }
 
     /// Connects anew, with nothing left of the last time.
-    pub fn connect(&mut self, link: LinkId, id: String, scene: &Scene<'_>) {
-        *self = User::new(self.speech.kind, self.speech.role, id);
-        (self.link, self.stage, self.since) = (link, Stage::Connecting, scene.awake);
-        self.heartbeat_at = scene.now + self.speech.kind.heartbeat_interval().unwrap_or(Millis::MAX / 2);
+    pub fn connect(&mut self, session: SessionId, id: String, scene: &mut Scene<'_>) {
+        *self = User::new(self.wire.kind, self.wire.role, id);
+        (self.session, self.stage, self.since) = (session, Stage::Connecting, scene.network.awake);
+        let interval = self.wire.kind.heartbeat_interval();
+        self.heartbeat_at = scene.network.now + interval.unwrap_or(Millis::MAX / 2);
+        self.transport = Some(Transport::connect(self.wire.kind, session, scene.network));
+        let texts = self.wire.begin();
+        self.send(texts, scene);
     }
 
-    /// Whether the user has chats that go on.
+    /// Whether the user has chats in progress.
     pub fn is_chatting(&self) -> bool {
-        !self.talks.is_empty()
+        !self.conversations.is_empty()
     }
 
-    /// Says something.
-    pub fn say(&mut self, text: &str, scene: &mut Scene<'_>) {
-        frames::write_text(&mut self.outbound, text, &mut self.pings, scene.random);
+    /// Sends texts.
+    pub fn send(&mut self, texts: Vec<String>, scene: &mut Scene<'_>) {
+        if let Some(transport) = &mut self.transport {
+            log::trace!("{} from {} ({:?}): {texts:?}", scene.network.now, self.wire.id, self.wire.kind);
+            transport.send(texts, scene.network);
+        }
     }
 
-    /// The connection is open as far as the client is concerned.
-    pub fn opened(&mut self, scene: &mut Scene<'_>) {
-        let text = self.speech.connect();
-        self.say(&text, scene);
-    }
-
-    /// Bytes have come. Whether the server closes by them.
-    pub fn receive(&mut self, bytes: &[u8], scene: &mut Scene<'_>) -> bool {
-        self.inbound.extend(bytes);
-        while let Some((opcode, payload)) = frames::read(&mut self.inbound) {
-            match opcode {
-                frames::CLOSE => return true,
-                frames::TEXT => {
-                    let text = String::from_utf8(payload).expect("text is UTF-8");
-                    self.hear(&text, scene);
+    /// Something has come over one of its connections.
+    pub fn receive(&mut self, link: LinkId, piece: Piece, scene: &mut Scene<'_>) -> Result<(), Closed> {
+        let Some(transport) = &mut self.transport else {
+            return Ok(());
+        };
+        if scene.is_faulty {
+            // Anything may come back to it: only the end is of interest.
+            let is_awaited = !matches!(self.stage, Stage::Doomed(of, _) if of != link);
+            let is_end = matches!(piece, Piece::End | Piece::Reset);
+            return if is_end && is_awaited { Err(Closed("closed".into())) } else { Ok(()) };
+        }
+        for text in transport.receive(link, piece, scene.network)? {
+            log::trace!("{} to {} ({:?}): {text}", scene.network.now, self.wire.id, self.wire.kind);
+            if self.stage != Stage::Leaving {
+                let received = self.wire.receive(&text);
+                if let Received::Closed = received {
+                    return Err(Closed(text));
                 }
-                frames::PONG => self.pong(&payload, scene),
-                opcode => panic!("the server sends no {opcode:?}"),
+                self.handle(received, scene);
             }
         }
-        false
+        Ok(())
     }
 
-    fn pong(&mut self, payload: &[u8], scene: &Scene<'_>) {
-        let ping = self.pings.pop_front();
-        assert!(scene.is_faulty || ping.as_deref() == Some(payload), "a pong for no ping");
-    }
-
-    fn hear(&mut self, text: &str, scene: &mut Scene<'_>) {
-        // Of who talks nonsense or has gone nobody knows what it would have to hear.
-        if scene.is_faulty || self.stage == Stage::Leaving {
-            return;
-        }
-        match self.speech.hear(text) {
-            Heard::Nothing => {}
-            Heard::Opened if self.stage == Stage::Connecting => self.opened(scene),
-            Heard::Opened => {}
-            Heard::Answer(text) => self.say(&text, scene),
-            Heard::Status { waiting } => self.waiting = waiting,
-            Heard::Connected => self.connected(scene),
-            Heard::Refused { chat, reason } => self.refused(chat, &reason, scene),
-            Heard::NewChat(chat) => self.new_chat(chat, scene),
-            Heard::Joined(chat) => {
-                let text = self.speech.joined(chat);
-                self.say(&text, scene);
+    fn handle(&mut self, received: Received, scene: &mut Scene<'_>) {
+        match received {
+            Received::Nothing | Received::Closed => {}
+            Received::Opened if self.stage == Stage::Connecting => self.opened(scene),
+            Received::Opened => {}
+            Received::Subscribed if self.stage == Stage::Connecting => {
+                let text = self.wire.connect();
+                self.send(vec![text], scene);
             }
-            Heard::Ready(chat) => {
-                scene.ledger.hear(chat, self.speech.role, self.link);
-                self.talk(chat, scene).may_send = true;
+            Received::Subscribed => {}
+            Received::Answer(text) => self.send(vec![text], scene),
+            Received::Status { waiting } => self.waiting = waiting,
+            Received::Connected => self.connected(scene),
+            Received::Refused { chat, reason } => self.refused(chat, &reason, scene),
+            Received::NewChat(chat) => self.new_chat(chat, scene),
+            Received::Joined(chat) => {
+                let text = self.wire.joined(chat);
+                self.send(vec![text], scene);
             }
-            Heard::Message(chat, payload) => self.message(chat, &payload, scene),
-            Heard::Terminated(chat) => {
+            Received::Ready(chat) => {
+                if self.conversation(chat, scene).is_some_and(|known| {
+                    known.may_send = true;
+                    true
+                }) {
+                    scene.ledger.notified(chat, self.wire.role, self.session);
+                }
+            }
+            Received::Message(chat, payload) => self.message(chat, &payload, scene),
+            Received::Terminated(chat) => {
                 self.ended(chat, scene);
-                if let Some(text) = self.speech.leave_chat(chat) {
-                    self.say(&text, scene);
-                }
+                let text = self.wire.leave_chat(chat);
+                self.send(text.into_iter().collect(), scene);
             }
         }
     }
 
-    fn ended(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
-        let talk = self.talks.remove(&chat).unwrap_or_else(|| panic!("{chat} ends twice"));
-        scene.ledger.hear_end(chat, self.speech.role, self.link, talk.is_complete());
-        self.is_ready = false;
+    fn opened(&mut self, scene: &mut Scene<'_>) {
+        let texts = self.wire.opened();
+        self.send(texts, scene);
     }
 
     fn connected(&mut self, scene: &mut Scene<'_>) {
@@ -163,62 +165,91 @@ impl User {
             return;
         }
         self.stage = Stage::OnLine;
-        self.since = scene.awake;
-        self.is_ready = !self.speech.is_phoenix();
+        self.since = scene.network.awake;
+        self.is_ready = !self.wire.kind.is_phoenix();
+    }
+
+    /// A chat is over: once for its end, or for the refusal that says so before.
+    fn ended(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
+        let Some(conversation) = self.conversations.remove(&chat) else {
+            assert!(self.wire.kind.is_bayeux() && self.over.contains(&chat), "{chat} ends twice");
+            return;
+        };
+        self.over.insert(chat);
+        let is_complete = conversation.is_complete();
+        scene.ledger.end_notified(chat, self.wire.role, self.session, is_complete);
+        self.is_ready = false;
     }
 
     fn refused(&mut self, chat: Option<Uuid>, reason: &str, scene: &mut Scene<'_>) {
         match (self.stage, reason) {
             // A connection that was lost still has it.
-            (Stage::Connecting, "id is in use") => self.refused_at = Some(scene.awake),
+            (Stage::Connecting, "id is in use") => self.refused_at = Some(scene.network.awake),
             // The chat has ended meanwhile.
             (_, "unknown chat" | "unmatched topic") => {
                 let record = chat.and_then(|chat| scene.ledger.get(chat));
                 assert!(!record.is_some_and(|record| record.is_healthy), "{reason} in {chat:?}");
-                // Over Phoenix who has not joined it yet is told so by this alone.
-                if let Some(chat) = chat.filter(|chat| self.talks.contains_key(chat)) {
+                // A side that has not joined or subscribed learns of the end by this alone.
+                if let Some(chat) = chat.filter(|chat| self.conversations.contains_key(chat)) {
                     self.ended(chat, scene);
                 }
             }
-            _ => panic!("{} ({:?}) is refused: {reason}", self.speech.id, self.stage),
+            _ => panic!("{} ({:?}) is refused: {reason}", self.wire.id, self.stage),
         }
     }
 
     fn new_chat(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
-        scene.ledger.hear(chat, self.speech.role, self.link);
-        let talk = Talk::new(chat, self.speech.role, scene.awake, scene.random);
-        assert!(self.talks.insert(chat, talk).is_none(), "{chat} begins twice");
-        let text = self.speech.enter(chat);
-        self.say(&text, scene);
+        scene.ledger.notified(chat, self.wire.role, self.session);
+        let conversation =
+            Conversation::new(chat, self.wire.role, scene.network.awake, &mut scene.network.random);
+        assert!(self.conversations.insert(chat, conversation).is_none(), "{chat} begins twice");
+        let texts = self.wire.enter(chat);
+        self.send(texts, scene);
     }
 
     fn message(&mut self, chat: Uuid, payload: &str, scene: &mut Scene<'_>) {
-        scene.ledger.receive(chat, self.speech.role, self.link, payload);
-        self.talk(chat, scene).heard(payload);
+        if let Some(conversation) = self.conversation(chat, scene) {
+            conversation.received(payload);
+            scene.ledger.receive(chat, self.wire.role, self.session, payload);
+        }
     }
 
-    fn talk(&mut self, chat: Uuid, scene: &Scene<'_>) -> &mut Talk {
-        let talk = self.talks.get_mut(&chat).expect("a chat that goes on");
-        talk.touched = scene.awake;
-        talk
+    /// A chat in progress; `None` only if its end was told by a refusal that overtook what was said before.
+    fn conversation(&mut self, chat: Uuid, scene: &Scene<'_>) -> Option<&mut Conversation> {
+        let may_be_over = self.wire.kind.is_bayeux() && self.over.contains(&chat);
+        let conversation = self.conversations.get_mut(&chat);
+        assert!(may_be_over || conversation.is_some(), "{chat} is not in progress");
+        let conversation = conversation?;
+        conversation.touched = scene.network.awake;
+        Some(conversation)
     }
 
-    /// Does what it would do by now. Whether it wants to go.
+    /// Does what is due by now. Whether it wants to leave.
     pub fn act(&mut self, scene: &mut Scene<'_>) -> bool {
-        if self.heartbeat_at <= scene.now {
-            self.heartbeat_at = scene.now + self.speech.kind.heartbeat_interval().unwrap_or(0);
-            let text = self.speech.heartbeat();
-            self.say(&text, scene);
+        if self.heartbeat_at <= scene.network.now {
+            self.heartbeat_at = scene.network.now + self.wire.kind.heartbeat_interval().unwrap_or(0);
+            let text = self.wire.heartbeat();
+            self.send(vec![text], scene);
+        }
+        if let Some(transport) = &mut self.transport {
+            transport.act(scene.network);
         }
         match self.stage {
             Stage::Away => {}
             Stage::Connecting => {
                 // Refused so far: the server finds out about a lost connection in time.
-                let is_stuck = scene.awake - self.since > PATIENCE && !scene.is_faulty;
-                assert!(!is_stuck, "{} ({:?}) does not come on line", self.speech.id, self.speech.kind);
+                let is_stuck = scene.network.awake - self.since > PATIENCE && !scene.is_faulty;
+                assert!(!is_stuck, "{} ({:?}) does not come on line", self.wire.id, self.wire.kind);
             }
-            Stage::Doomed(since) => assert!(scene.awake - since < PATIENCE, "nonsense is not answered"),
-            Stage::Leaving => return scene.awake - self.since > PATIENCE,
+            Stage::Doomed(_, since) => {
+                assert!(scene.network.awake - since < PATIENCE, "nonsense is not answered")
+            }
+            Stage::Leaving => {
+                // A client that polls closes by itself; a WebSocket waits for the server to close.
+                let patience =
+                    if matches!(self.transport, Some(Transport::Polling(_))) { 2_000 } else { PATIENCE };
+                return scene.network.awake.saturating_sub(self.since) > patience;
+            }
             Stage::OnLine => return self.act_on_line(scene),
         }
         false
@@ -226,60 +257,62 @@ impl User {
 
     /// Tries to come on line again.
     pub fn retry(&mut self, scene: &mut Scene<'_>) {
-        if self.refused_at.take_if(|at| scene.awake > *at + 5_000).is_some() {
+        if self.refused_at.take_if(|at| scene.network.awake > *at + 5_000).is_some() {
             self.opened(scene);
         }
     }
 
     fn act_on_line(&mut self, scene: &mut Scene<'_>) -> bool {
-        for chat in self.talks.keys().copied().collect::<Vec<_>>() {
+        for chat in self.conversations.keys().copied().collect::<Vec<_>>() {
             self.go_on(chat, scene);
         }
-        if self.speech.role == Role::Teacher {
+        if self.wire.role == Role::Teacher {
             self.claim(scene);
-            let is_tired = scene.awake - self.since > 1_200_000;
-            return (scene.is_over || is_tired) && self.talks.is_empty();
+            let is_tired = scene.network.awake - self.since > 1_200_000;
+            return (scene.is_over || is_tired) && self.conversations.is_empty();
         }
-        if !self.talks.is_empty() || scene.random.u32(0..4) > 0 {
+        if !self.conversations.is_empty() || scene.network.random.u32(0..4) > 0 {
             return false;
         }
-        if !self.is_ready && !scene.is_over && scene.random.u32(0..3) > 0 {
+        if !self.is_ready && !scene.is_over && scene.network.random.u32(0..3) > 0 {
             self.is_ready = true;
-            let text = self.speech.ready();
-            self.say(&text, scene);
+            let text = self.wire.ready();
+            self.send(vec![text], scene);
             return false;
         }
         // Done, or tired of waiting.
-        !self.is_ready || scene.is_over || scene.random.u32(0..100) == 0
+        !self.is_ready || scene.is_over || scene.network.random.u32(0..100) == 0
     }
 
     fn claim(&mut self, scene: &mut Scene<'_>) {
-        let may_claim = !scene.is_over && scene.awake - self.since < 1_100_000 && self.talks.len() < 5;
-        if may_claim && (self.waiting > 0 || scene.random.u32(0..10) == 0) {
-            let text = self.speech.claim();
-            self.say(&text, scene);
+        let may_claim =
+            !scene.is_over && scene.network.awake - self.since < 1_100_000 && self.conversations.len() < 5;
+        if may_claim && (self.waiting > 0 || scene.network.random.u32(0..10) == 0) {
+            let text = self.wire.claim();
+            self.send(vec![text], scene);
         }
     }
 
-    /// Goes on with a chat: says the next thing, or ends it when all is said.
+    /// Goes on with a chat: sends the next message, or ends it when both sides have sent all.
     fn go_on(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
-        let talk = self.talks.get_mut(&chat).unwrap();
-        let is_given_up = scene.awake - talk.touched > PATIENCE;
+        let conversation = self.conversations.get_mut(&chat).unwrap();
+        let is_given_up = scene.network.awake - conversation.touched > PATIENCE;
         if is_given_up {
-            let record = scene.ledger.get(chat).expect("a chat that goes on");
+            let record = scene.ledger.get(chat).expect("a chat in progress");
             assert!(!record.is_over || scene.is_faulty, "{chat}: the end is not told");
-            assert!(!record.is_healthy, "{chat} does not go on: {talk:?}");
+            assert!(!record.is_healthy, "{chat} does not go on: {conversation:?}");
         }
-        if (talk.ends && talk.is_complete() || is_given_up) && !talk.has_ended {
-            talk.has_ended = true;
-            let text = self.speech.terminate(chat);
-            self.say(&text, scene);
-        } else if talk.may_send && talk.has_more() && scene.random.u32(0..3) == 0 {
-            let payload = talk.next_message(chat, scene.random);
-            talk.touched = scene.awake;
-            let text = self.speech.message(chat, &payload);
-            self.say(&text, scene);
-            scene.ledger.send(chat, self.speech.role, payload);
+        if (conversation.ends && conversation.is_complete() || is_given_up) && !conversation.has_ended {
+            conversation.has_ended = true;
+            let text = self.wire.terminate(chat);
+            self.send(vec![text], scene);
+        } else if conversation.may_send && conversation.has_more() && scene.network.random.u32(0..3) == 0 {
+            let most_words = if self.wire.kind == Kind::Bayeux(BayeuxTransport::Script) { 400 } else { 4000 };
+            let payload = conversation.next_message(chat, most_words, &mut scene.network.random);
+            conversation.touched = scene.network.awake;
+            let text = self.wire.message(chat, &payload);
+            scene.ledger.send(chat, self.wire.role, payload);
+            self.send(vec![text], scene);
         }
     }
 }
