@@ -17,13 +17,13 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-build=(--release --test attacks)
+build=(--release --test stress)
 test=attacks_stay_within_the_bounds
 while (($#)); do
     case $1 in
         -h | --help) show_help && exit ;;
         --quick)
-            build=(--test attacks)
+            build=(--test stress)
             test=quick_attacks
             ;;
         -*) usage_error "no such option: $1" ;;

@@ -1,0 +1,42 @@
+//! The server as its clients see it: each test starts the binary on a free port and talks to it over sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod bayeux;
+mod bayeux_batch;
+mod bayeux_connect;
+mod bayeux_http;
+mod bayeux_mixed;
+mod bayeux_socket_io;
+mod command_line;
+mod conformance;
+mod going_away;
+mod http;
+mod http_page;
+mod http_pipelining;
+mod http_rules;
+mod http_timeout;
+mod http_upgrade;
+mod limits;
+mod limits_memory;
+mod limits_polling;
+mod limits_sessions;
+mod limits_slow_readers;
+mod metrics;
+mod origins;
+mod phoenix;
+mod phoenix_late_join;
+mod refusals;
+mod shutdown;
+mod socket_io;
+mod socket_io_going_away;
+mod socket_io_jsonp;
+mod socket_io_phoenix;
+mod socket_io_polling;
+mod socket_io_refusals;
+mod socket_io_upgrade;
+mod stats;
+mod websocket;
+mod websocket_size;

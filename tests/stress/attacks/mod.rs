@@ -1,0 +1,124 @@
+//! Attacks on the server while users are on line: what each of them may cost the others.
+//!
+//! The quick part runs with every `cargo test` and asserts nothing about time. `scripts/attacks.sh` runs all of it
+//! in release, with 6,000 users and 400 attackers, and holds it against bounds.
+
+mod crowd;
+mod health;
+mod house;
+mod loads;
+mod measure;
+mod script;
+
+use std::process::Command;
+use std::time::Duration;
+use std::{env, panic, thread};
+
+use crate::support::Server;
+use measure::{HEADING, Size, Stage};
+
+/// So many seconds for each load, unless ATTACKS_SECONDS says otherwise.
+const SECONDS: u64 = 10;
+/// The attackers of a load.
+const ATTACKERS: usize = 400;
+const TEACHERS: usize = 1000;
+
+const QUICK: Size = Size {
+    teachers: 10,
+    attackers: 24,
+    addresses: 10,
+    time: Duration::from_millis(200),
+    period: Duration::from_millis(50),
+};
+
+/// A server with the defaults but that it serves the pages of one origin only, and logs no arrivals. It has the
+/// processor core that ATTACKS_SERVER_CORE names, so that the attackers take none of its time.
+fn start() -> Server {
+    rlimit::increase_nofile_limit(u64::MAX).expect("the limit can be raised");
+    let server = Server::command();
+    let mut command = Command::new(server.get_program());
+    if let Ok(core) = env::var("ATTACKS_SERVER_CORE") {
+        command = Command::new("taskset");
+        command.args(["-c", &core]).arg(server.get_program());
+    }
+    for (name, value) in server.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let origin = ["--allow-origin", "http://chat.example", "--allow-host", "x", "--max-memory", "128MiB"];
+    Server::spawn(command.env("RUST_LOG", "error").args(["--host", "127.0.0.1", "--port", "0"]).args(origin))
+}
+
+/// A user in good health who fails says so in the table and not here.
+fn keep_quiet() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().name() != Some(health::QUIET) {
+            usual(info);
+        }
+    }));
+}
+
+/// All loads in turn. Returns what went wrong; a server that is beyond a bound is replaced, so that each load is
+/// judged by itself.
+fn run(size: Size, has_bounds: bool) -> Vec<String> {
+    keep_quiet();
+    let mut wrong = Vec::new();
+    println!("{HEADING}");
+    let mut stage = Stage::set(start(), size);
+    let mut judge = |stage: &mut Stage, load: Option<&loads::Load>| {
+        let name = load.map_or("none", |load| load.name);
+        let mut outcome = match load {
+            Some(load) => stage.run(load),
+            None => stage.rest(),
+        };
+        println!("{}", outcome.row(name));
+        let mut failures = outcome.failures(load);
+        failures.extend(has_bounds.then(|| outcome.excesses()).into_iter().flatten());
+        failures.iter().for_each(|why| println!("{name}: {why}"));
+        println!(
+            "{name}: {:?}, the server waited {:.1?} for a processor",
+            outcome.deeds, outcome.processor_wait
+        );
+        let is_well = failures.is_empty();
+        wrong.extend(failures.into_iter().map(|why| format!("{name}: {why}")));
+        is_well
+    };
+    judge(&mut stage, None);
+    for load in loads::all().iter().filter(|load| is_chosen(load.name)) {
+        if !judge(&mut stage, Some(load)) {
+            stage.leave();
+            stage = Stage::set(start(), size);
+        }
+    }
+    wrong.extend(stage.leave().lost.into_iter().map(|why| format!("at the end: lost: {why}")));
+    wrong
+}
+
+/// Whether a load is to run: ATTACKS_LOADS is a part of the names of those that are.
+fn is_chosen(name: &str) -> bool {
+    env::var("ATTACKS_LOADS").map_or(true, |part| name.contains(&part))
+}
+
+#[test]
+fn quick_attacks_lose_no_message_and_keep_nobody_out() {
+    let wrong = run(QUICK, false);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "400 attackers and 6,000 users, for two minutes"]
+fn attacks_stay_within_the_bounds() {
+    let seconds = env::var("ATTACKS_SECONDS").map_or(SECONDS, |seconds| seconds.parse().expect("a number"));
+    let size = Size {
+        teachers: TEACHERS,
+        attackers: ATTACKERS,
+        addresses: 100,
+        time: Duration::from_secs(seconds),
+        period: Duration::from_millis(25),
+    };
+    let wrong = run(size, true);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,146 @@
+//! Users in good health, who talk all the while and check that they miss nothing.
+
+use std::fmt;
+use std::io::Write;
+use std::net::TcpStream;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::person::{Line, Person, Way};
+use crate::support::Server;
+use crate::support::phoenix::Version::{V1, V2};
+use crate::support::raw::frame;
+use crate::support::socket_io::{Polling, Socket};
+
+/// Teachers and students of the pairs: every way to connect, with its like and with another.
+const PAIRS: [(Way, Way); 6] = [
+    (Way::Phoenix(V1), Way::Phoenix(V2)),
+    (Way::SocketIo(4, Socket), Way::SocketIo(3, Socket)),
+    (Way::BayeuxSocket, Way::BayeuxSocket),
+    (Way::Phoenix(V2), Way::SocketIo(4, Polling)),
+    (Way::SocketIo(3, Polling), Way::BayeuxPolling),
+    (Way::BayeuxSocket, Way::Phoenix(V1)),
+];
+
+/// The user ids of the pairs: nobody else may have them.
+pub const FIRST_ID: u64 = 1_000_000_000;
+/// Messages that are under way at once in each direction.
+const BURST: u64 = 4;
+/// Between two bursts, so that the pairs are not the load.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Far more bursts than any scenario has time for.
+const MOST: u64 = 200_000;
+
+/// How often a Phoenix client says that it is there, as phoenix.js does by a timer: a user who waits for an
+/// answer is not silent.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// Chats that go on until they are told to finish.
+pub struct Pairs {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<(u64, Duration)>>,
+}
+
+/// What the pairs said to each other: each message came once and in order.
+pub struct Talk {
+    pub pairs: usize,
+    pub messages: u64,
+    /// The longest that a burst in both directions took.
+    pub slowest: Duration,
+}
+
+impl Pairs {
+    /// All pairs, each on a thread of its own. Nobody else may be waiting in the queue.
+    pub fn start(server: &Server) -> Pairs {
+        Pairs::start_with_pause(server, PAUSE)
+    }
+
+    /// The same, with so much time between two bursts.
+    pub fn start_with_pause(server: &Server, pause: Duration) -> Pairs {
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| {
+            let (teacher, student) = meet(server, ways, id);
+            let stop = stop.clone();
+            thread::spawn(move || {
+                let beats = [&teacher, &student].into_iter().filter_map(heartbeat).collect();
+                thread::scope(|scope| {
+                    scope.spawn(|| beat(beats, &stop));
+                    talk(teacher, student, pause, &stop)
+                })
+            })
+        });
+        Pairs { threads: threads.collect(), stop }
+    }
+
+    /// Ends the chats. Fails if a message was lost, came twice or out of order.
+    pub fn finish(self) -> Talk {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut talk = Talk { pairs: self.threads.len(), messages: 0, slowest: Duration::ZERO };
+        for thread in self.threads {
+            let (messages, slowest) = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            talk.messages += messages;
+            talk.slowest = talk.slowest.max(slowest);
+        }
+        talk
+    }
+}
+
+impl fmt::Display for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Talk { pairs, messages, slowest } = self;
+        write!(f, "{pairs} pairs: {messages} messages, each once and in order, {slowest:.1?} at the slowest")
+    }
+}
+
+/// A teacher and a student in a chat.
+pub fn meet(server: &Server, ways: (Way, Way), id: u64) -> (Person, Person) {
+    let mut teacher = Person::teacher(server, ways.0, id);
+    let mut student = Person::student(server, ways.1, id);
+    teacher.claim();
+    teacher.enter();
+    student.enter();
+    assert_eq!(teacher.chat, student.chat, "{ways:?}");
+    (teacher, student)
+}
+
+fn talk(mut teacher: Person, mut student: Person, pause: Duration, stop: &AtomicBool) -> (u64, Duration) {
+    let mut slowest = Duration::ZERO;
+    for number in 0..MOST {
+        let begin = Instant::now();
+        let burst = number * BURST..(number + 1) * BURST;
+        burst.clone().for_each(|number| teacher.say(number, 0));
+        burst.clone().for_each(|number| student.say(number, 0));
+        burst.clone().for_each(|number| student.hear(number));
+        burst.clone().for_each(|number| teacher.hear(number));
+        slowest = slowest.max(begin.elapsed());
+        if stop.load(Ordering::Relaxed) {
+            teacher.leave();
+            student.leave();
+            return (2 * burst.end, slowest);
+        }
+        thread::sleep(pause);
+    }
+    panic!("the scenario does not end");
+}
+
+/// The socket of a Phoenix client, and its heartbeat's frame.
+fn heartbeat(person: &Person) -> Option<(TcpStream, Vec<u8>)> {
+    let Line::Phoenix(phoenix) = &person.line else {
+        return None;
+    };
+    let stream = phoenix.socket.get_ref().try_clone().unwrap();
+    Some((stream, frame(0x81, phoenix.version.heartbeat().as_bytes())))
+}
+
+fn beat(mut beats: Vec<(TcpStream, Vec<u8>)>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        for (stream, frame) in &mut beats {
+            // Its pair notices if it is gone.
+            let _ = stream.write_all(frame);
+        }
+        thread::sleep(HEARTBEAT);
+    }
+}

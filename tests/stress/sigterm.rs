@@ -1,0 +1,108 @@
+//! The server is told to stop while everybody talks as fast as they can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crate::ends::{Ear, Mouth, ends};
+use crate::pairs::meet;
+use crate::person::{Person, Way};
+use crate::support::phoenix::Version::{V1, V2};
+use crate::support::socket_io::{Polling, Socket};
+use crate::support::wait_until;
+
+/// Every protocol that has frames, or responses, to be cut in half.
+const CHATS: [(Way, Way); 7] = [
+    (Way::Phoenix(V1), Way::Phoenix(V2)),
+    (Way::SocketIo(3, Socket), Way::SocketIo(4, Socket)),
+    (Way::BayeuxSocket, Way::BayeuxSocket),
+    (Way::BayeuxSocket, Way::Phoenix(V2)),
+    (Way::SocketIo(3, Polling), Way::SocketIo(4, Polling)),
+    (Way::BayeuxPolling, Way::BayeuxPolling),
+    (Way::SocketIo(4, Polling), Way::Phoenix(V1)),
+];
+/// Chats of each kind.
+const EACH: usize = 2;
+/// Messages that each user has received before the signal comes.
+const ENOUGH: u64 = 50;
+/// Messages that are under way to a user at the most: more and more unread ones would be a reason to cut it off.
+const WINDOW: u64 = 200;
+
+/// A user reads to the end: messages without a gap and in order, each of which lets the other one go on. Returns
+/// how many came.
+fn hear_to_the_end(mut ear: Ear, heard: &Sender<()>, warm: &AtomicUsize) -> u64 {
+    let mut expected = 0;
+    while let Some(numbers) = ear.next() {
+        for number in numbers {
+            assert_eq!(number, expected);
+            expected += 1;
+            warm.fetch_add(usize::from(expected == ENOUGH), Ordering::Relaxed);
+            // The other one may have noticed before that the server is gone.
+            let _ = heard.send(());
+        }
+    }
+    expected
+}
+
+/// A user sends as fast as the other reads, until there is no other, or no server.
+fn talk_to_the_end(mut mouth: Mouth, heard_by_other: &Receiver<()>) {
+    for number in 0.. {
+        if number >= WINDOW && heard_by_other.recv().is_err() {
+            return;
+        }
+        if !mouth.say(number) {
+            return;
+        }
+    }
+}
+
+/// One user's two threads; the one that reads returns how many messages came.
+fn talk(
+    person: Person,
+    (heard, heard_by_other): (Sender<()>, Receiver<()>),
+    warm: &Arc<AtomicUsize>,
+) -> (JoinHandle<()>, JoinHandle<u64>) {
+    let (mouth, ear) = ends(person);
+    let warm = warm.clone();
+    (
+        thread::spawn(move || talk_to_the_end(mouth, &heard_by_other)),
+        thread::spawn(move || hear_to_the_end(ear, &heard, &warm)),
+    )
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_under_full_load_leaves_nothing_half_written() {
+    let mut server = crate::start(&["--drain-timeout", "20s"]);
+    let chats = CHATS.iter().cycle().zip(1..).take(CHATS.len() * EACH);
+    let chats: Vec<_> = chats.map(|(&ways, id)| meet(&server, ways, id)).collect();
+    let warm = Arc::new(AtomicUsize::new(0));
+    let mut users = Vec::new();
+    for (teacher, student) in chats {
+        let ((to_teacher, by_student), (to_student, by_teacher)) = (channel(), channel());
+        users.push(talk(teacher, (to_student, by_student), &warm));
+        users.push(talk(student, (to_teacher, by_teacher), &warm));
+    }
+    wait_until("everybody talks", || warm.load(Ordering::Relaxed) == users.len());
+    let begin = Instant::now();
+    server.signal("TERM");
+    let count = users.len();
+    let messages: u64 = users
+        .into_iter()
+        .map(|(mouth, ear)| {
+            mouth.join().unwrap();
+            ear.join().unwrap()
+        })
+        .sum();
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+    crate::report(
+        "SIGTERM under full load",
+        format!("{count} users in {} chats, all of whom send as fast as they are read", count / 2),
+        format!(
+            "{messages} messages relayed without a gap and in order, every socket whole up to its close frame 1001 \
+             and every poll up to its last response, exit 0 after {:.0?}",
+            begin.elapsed()
+        ),
+    );
+}
