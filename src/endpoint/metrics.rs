@@ -1,4 +1,22 @@
-//! `/metrics`: what is counted, in the text format of Prometheus.
+//! `/metrics`: what is counted, in the text format of Prometheus. All requests of one turn of the loop get the same text.
+//! No label has a user or a chat in it.
+//!
+//! | metric | |
+//! |---|---|
+//! | `mio_chat_connections`, `mio_chat_clients` | open now, by `protocol` and `transport`; a client that polls is there between its requests too |
+//! | `mio_chat_max_connections`, `mio_chat_stats_watchers` | connections that there is room for; clients that have joined `server:stats` |
+//! | `mio_chat_accepted_total`, `mio_chat_turned_away_total`, `mio_chat_closed_total` | connections accepted; rejected, by what was `full`; closed, by `reason` |
+//! | `mio_chat_detached_sessions`, `mio_chat_evicted_total`, `mio_chat_ended_sessions_total` | sessions without a connection; those ended because there were too many, by `limit`; all that ended, by `reason` |
+//! | `mio_chat_messages_total`, `mio_chat_claims_total` | messages relayed; claims by `result`: `answered`, `full`, `empty` |
+//! | `mio_chat_teachers`, `mio_chat_students`, `mio_chat_oldest_wait_seconds` | online; by `state`; how long the first in the queue has waited |
+//! | `mio_chat_chats`, `mio_chat_chats_finished_total` | chats in progress, and finished |
+//! | `mio_chat_refusals_total`, `mio_chat_bad_input_total`, `mio_chat_http_responses_total` | requests refused, by `reason`; input that is invalid in its protocol, by `kind`; HTTP responses, by `code` |
+//! | `mio_chat_received_frames_total`, `mio_chat_received_bytes_total`, `mio_chat_reads_total` | input |
+//! | `mio_chat_sent_frames_total`, `mio_chat_sent_bytes_total`, `mio_chat_writes_total` | output; frames over writes is how many share one |
+//! | `mio_chat_backlog_bytes`, `mio_chat_session_state_bytes`, `mio_chat_max_memory_bytes`, `mio_chat_overloads_total` | memory for unsent output and incomplete input, for users and subscriptions, the limit of both, and the sessions evicted because of it |
+//! | `mio_chat_loop_turns_total`, `mio_chat_loop_events_total`, `mio_chat_loop_largest_batch` | turns of the loop; sockets that were ready, over all turns and in the fullest one |
+//! | `mio_chat_loop_busy_seconds_total`, `mio_chat_loop_longest_turn_seconds` | time that the loop did not wait, over all turns and in the longest one |
+//! | `process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_start_time_seconds` | the process |
 
 use super::Endpoint;
 use super::gauges::Gauges;

@@ -1,5 +1,19 @@
 //! Which pages may use the server in a browser: by the page's origin (RFC 6454), by the relation to it that the
 //! browser states (Fetch Metadata's `Sec-Fetch-Site`), and by the name under which the browser reached the server.
+//!
+//! Without `--allow-origin` pages of any origin may use the server. With `--allow-origin https://chat.example` (as browsers
+//! send it: `https` and not `wss`, no path, no default port):
+//!
+//! - A request of a chat protocol has to come with a listed `Origin`, with `Sec-Fetch-Site: same-origin` or `none`, or
+//!   with neither header, as from a program that is no browser; else it gets 403. `/`, `/health` and `/metrics` are served
+//!   to requests from other pages, which their browser keeps from reading the answer.
+//! - JSONP has to come with one of those headers: only browsers load scripts, a page of any origin can read them, and
+//!   browsers leave `Sec-Fetch-Site` out if the server is reached by plain `http` under another name than `localhost`.
+//! - `Host` has to name the host of a listed origin, `localhost`, an IP address or an `--allow-host`, whatever the port;
+//!   else any request gets 403. This stops a page whose own name is pointed at the server's address (DNS rebinding).
+//!
+//! The live page needs its origin listed too, since not every browser sends `Sec-Fetch-Site` with a WebSocket's handshake.
+//! A proxy that passes another name on than browsers ask for needs `--allow-host`; so does a health check by name.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 

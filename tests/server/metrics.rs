@@ -2,6 +2,7 @@
 
 use crate::support;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use serde_json::json;
@@ -29,6 +30,20 @@ fn the_text_is_prometheus_text() {
     }
     let post = raw::request(&server, "POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn the_documentation_lists_the_metrics() {
+    let server = Server::start(&[]);
+    let text = include_str!("../../src/endpoint/metrics.rs");
+    let rows = text.lines().filter(|line| line.starts_with("//! | `"));
+    let documented: BTreeSet<_> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .filter(|name| name.starts_with("mio_chat_") || name.starts_with("process_"))
+        .collect();
+    let metrics = Metrics::of(&server);
+    let served: BTreeSet<_> = metrics.0.docs.keys().map(String::as_str).collect();
+    assert_eq!(documented, served);
 }
 
 #[test]
