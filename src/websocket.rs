@@ -214,6 +214,17 @@ pub fn write_text(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
+/// Appends a text frame whose payload is the parts in a row, in brackets: a JSON array of one value.
+pub fn write_text_array(out: &mut Vec<u8>, parts: &[&str]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    write_header(out, OpCode::Data(Data::Text), length + 2);
+    out.push(b'[');
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b']');
+}
+
 /// Appends a binary frame.
 pub fn write_binary(out: &mut Vec<u8>, payload: &[u8]) {
     write_header(out, OpCode::Data(Data::Binary), payload.len());

@@ -1,12 +1,11 @@
 //! The chats in progress and their messages. Of a chat that is finished only the count remains.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 
 use slab::Slab;
 use uuid::Uuid;
 
-use super::id::Role;
+use super::id::{RandomIds, Role};
 use super::key_set::KeySet;
 use super::student_roster::StudentKey;
 use super::teacher_roster::TeacherKey;
@@ -73,7 +72,7 @@ pub struct ChatLog {
     chats: Slab<ActiveChat>,
     /// All chats in progress, to be listed.
     listed: KeySet,
-    keys: HashMap<Uuid, ChatKey, BuildHasherDefault<IdHasher>>,
+    keys: HashMap<Uuid, ChatKey, RandomIds>,
     finished: u64,
     messages: u64,
     history_limit: usize,
@@ -189,24 +188,6 @@ impl ChatLog {
     /// The chats in progress, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ChatKey, &ActiveChat)> {
         self.listed.iter().map(|key| (key, self.get(key)))
-    }
-}
-
-/// Hashes the id of a chat to its first eight bytes. The ids in the table are random and the server's own, so that clients,
-/// who only choose what to look for, cannot make them collide. The last eight bytes begin with the two bits of the variant,
-/// which are the same in all ids (RFC 9562, 5.4): a table would use a quarter of its buckets.
-#[derive(Debug, Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

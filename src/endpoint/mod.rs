@@ -39,7 +39,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::Millis;
-use crate::chat::id::ClientId;
+use crate::chat::id::{ClientId, RandomIds};
 use crate::chat::snapshot::Snapshot;
 use crate::chat::{Chat, Limits};
 use crate::http::origins::Origins;
@@ -92,7 +92,7 @@ pub struct Endpoint {
     pub(crate) sessions: Sessions,
     detached: DetachedSessions,
     /// Sessions by the names that their requests give them ([`Protocol::session_name`]).
-    pub(crate) session_names: HashMap<Box<str>, ClientId>,
+    pub(crate) session_names: HashMap<Box<str>, ClientId, RandomIds>,
     pub(crate) chat: Chat,
     /// Makes what the ids of sessions are made of.
     pub(crate) new_id: Box<dyn FnMut() -> Uuid>,
@@ -143,7 +143,7 @@ impl Endpoint {
             connections: Connections::new(options.max_backlog, memory.clone(), now),
             sessions: Sessions::new(now),
             detached: DetachedSessions::new(max_connections),
-            session_names: HashMap::new(),
+            session_names: HashMap::default(),
             chat: Chat::new(limits, &memory, new_id.clone()),
             new_id: Box::new(new_id),
             figures: FiguresBoard::default(),

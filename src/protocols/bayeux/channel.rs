@@ -1,6 +1,7 @@
 //! Channels: the chat's own, and no others. This is a chat, not a public bus.
 
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::chat::command::{Command, CommandError};
 use crate::chat::event::Event;
@@ -69,33 +70,39 @@ impl Channel {
 
 /// The commands that a publication stands for: what has to happen first, and what it is about.
 pub fn publish<'a>(channel: &str, data: &'a str) -> Result<(Vec<Command<'a>>, Command<'a>), CommandError> {
-    let segments: Vec<_> = channel.trim_start_matches('/').split('/').collect();
+    if let Some(rest) = channel.strip_prefix("/chat/") {
+        let (chat, role, action) = chat_channel(rest).ok_or(CommandError::UnmatchedTopic)?;
+        return in_chat(chat, role, action, data);
+    }
     let fields = || Fields::parse(Some(data));
-    match segments[..] {
-        ["chat", id, who, action] => {
-            let (Some(chat), Some(role)) = (chat_id(id), role(who)) else {
-                return Err(CommandError::UnmatchedTopic);
-            };
-            in_chat(chat, role, action, data)
-        }
-        ["presence", "claim_student"] => {
+    match channel {
+        "/presence/claim_student" => {
             Ok((Vec::new(), Command::ClaimStudent { teacher: fields()?.teacher_id()? }))
         }
-        ["presence", "teacher", "connect"] => {
+        "/presence/teacher/connect" => {
             Ok((Vec::new(), Command::ConnectTeacher { user: fields()?.user_in(Role::Teacher)? }))
         }
         // Connected and ready in one.
-        ["presence", "student", "connect"] => {
+        "/presence/student/connect" => {
             let user = fields()?.user_in(Role::Student)?;
             let connect = Command::ConnectStudent { user: user.clone() };
             Ok((vec![connect], Command::StudentReady { user }))
         }
-        ["presence", "student", "disconnect"] => {
+        "/presence/student/disconnect" => {
             let user = fields()?.user_in(Role::Student)?;
             Ok((Vec::new(), Command::Disconnect { role: Role::Student, user }))
         }
         _ => Err(CommandError::UnmatchedTopic),
     }
+}
+
+/// The chat, the role and the rest of a channel's name behind `/chat/`.
+fn chat_channel(rest: &str) -> Option<(Uuid, Role, &str)> {
+    let (id, rest) = rest.split_at_checked(Hyphenated::LENGTH)?;
+    let rest = rest.strip_prefix('/')?;
+    let role = if rest.starts_with(Role::Teacher.name()) { Role::Teacher } else { Role::Student };
+    let action = rest.strip_prefix(role.name())?.strip_prefix('/')?;
+    Some((chat_id(id)?, role, action))
 }
 
 fn in_chat<'a>(
@@ -117,7 +124,14 @@ fn in_chat<'a>(
 
 /// Whether this is the name of a channel: `/` and a segment, once or more.
 pub fn is_name(name: &str) -> bool {
-    name.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
+    // Bytes one by one take a third of the time of segments.
+    let mut before = b'/';
+    let is_valid = name.bytes().skip(1).all(|byte| {
+        let is_valid = if byte == b'/' { before != b'/' } else { IS_ALLOWED[usize::from(byte)] };
+        before = byte;
+        is_valid
+    });
+    is_valid && name.starts_with('/') && !name.ends_with('/')
 }
 
 /// Whether this stands for several channels: a name that ends in `/*` or `/**`.
@@ -127,9 +141,20 @@ pub fn is_pattern(name: &str) -> bool {
 }
 
 fn is_segment(segment: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_!~()$@".contains(&byte);
-    !segment.is_empty() && segment.bytes().all(is_allowed)
+    !segment.is_empty() && segment.bytes().all(|byte| IS_ALLOWED[usize::from(byte)])
 }
+
+/// Whether a byte may be in a segment of a channel's name (Bayeux 1.0, 2.2.1).
+const IS_ALLOWED: [bool; 256] = {
+    let mut is_allowed = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        is_allowed[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'!' | b'~' | b'(' | b')' | b'$' | b'@');
+        byte += 1;
+    }
+    is_allowed
+};
 
 fn role(name: &str) -> Option<Role> {
     [Role::Teacher, Role::Student].into_iter().find(|role| role.name() == name)

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{CONNECT_TIMEOUT, CONNECTION_TYPES};
 use crate::Millis;
 use crate::chat::command::CommandError;
+use crate::protocols::{Outgoing, json};
 
 /// A message from a client. What is not of the type that it should be is as good as missing.
 #[derive(Debug, Deserialize)]
@@ -38,13 +39,14 @@ pub struct Message<'a> {
 
 /// A text; `None` if the value is none.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    let json = <&RawValue>::deserialize(deserializer)?.get();
-    let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    Ok(match inner {
-        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
-        Some(_) => serde_json::from_str(json).ok().map(Cow::Owned),
-        None => None,
-    })
+    Ok(read_text(<&RawValue>::deserialize(deserializer)?.get()))
+}
+
+/// The text that a JSON value is, if it is one.
+fn read_text(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    let has_escape = inner.bytes().fold(false, |found, byte| found | (byte == b'\\'));
+    if has_escape { serde_json::from_str(json).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 /// What a client asks for with its connect.
@@ -119,6 +121,35 @@ impl<'de> Visitor<'de> for BatchVisitor<'_> {
 impl<'a> Message<'a> {
     /// Takes a batch apart: an array of messages, or a single one.
     pub fn parse_batch(text: &'a str) -> Result<Vec<Message<'a>>, BatchError> {
+        match Message::parse_plain(text) {
+            Some(message) => Ok(vec![message]),
+            None => Message::parse_any(text),
+        }
+    }
+
+    /// Takes a batch of one publication apart as Faye's client writes it: these keys in this order, without blanks or
+    /// escapes outside the data, which has to be one JSON value.
+    fn parse_plain(text: &'a str) -> Option<Message<'a>> {
+        let (channel, rest) = json::plain_string(text.strip_prefix("[{\"channel\":")?)?;
+        let rest = rest.strip_prefix(",\"data\":")?.strip_suffix("}]")?;
+        let (rest, id) = json::last_plain_scalar(rest)?;
+        let (rest, client_id) = json::last_plain_scalar(rest.strip_suffix(",\"id\":")?)?;
+        let data = rest.strip_suffix(",\"clientId\":")?;
+        Some(Message {
+            id: serde_json::from_str(id).ok()?,
+            channel: Some(Cow::Borrowed(channel)),
+            client_id: serde_json::from_str(client_id).ok()?,
+            data: serde_json::from_str(data).ok()?,
+            version: None,
+            supported_connection_types: None,
+            connection_type: None,
+            subscription: None,
+            advice: None,
+        })
+    }
+
+    /// Takes a batch apart in any form that JSON allows.
+    fn parse_any(text: &'a str) -> Result<Vec<Message<'a>>, BatchError> {
         if !text.trim_start().starts_with('[') {
             return serde_json::from_str(text)
                 .map(|message| vec![message])
@@ -150,12 +181,17 @@ impl<'a> Message<'a> {
         self.channel.as_deref().unwrap_or_default()
     }
 
+    /// Whether it is for a channel of the chat, and not for the protocol itself.
+    pub fn is_publication(&self) -> bool {
+        !self.channel().starts_with("/meta/")
+    }
+
     /// The sender's clientId. One that is not a string is returned as it stands, and is unknown.
     pub fn client_id(&self) -> Option<Cow<'a, str>> {
         let json = self.client_id?.get();
         match json {
             "null" | "\"\"" | "0" | "false" => None,
-            _ => Some(serde_json::from_str(json).map_or(Cow::Borrowed(json), Cow::Owned)),
+            _ => Some(read_text(json).unwrap_or(Cow::Borrowed(json))),
         }
     }
 
@@ -196,6 +232,25 @@ impl<'a> Message<'a> {
             Some(timeout) => (timeout as Millis).min(CONNECT_TIMEOUT),
             None => CONNECT_TIMEOUT,
         }
+    }
+
+    /// Writes the reply to a publication on a valid channel, whose name needs no escapes. Each message has one.
+    pub fn acknowledge(&self, out: &mut Outgoing) {
+        let id = self.id.map_or("", RawValue::get);
+        let client_id = self.client_id.map_or("", RawValue::get);
+        let key = |name, value: &str| if value.is_empty() { "" } else { name };
+        out(&[
+            "{",
+            key("\"id\":", id),
+            id,
+            key(",", id),
+            key("\"clientId\":", client_id),
+            client_id,
+            key(",", client_id),
+            "\"channel\":\"",
+            self.channel(),
+            "\",\"successful\":true}",
+        ]);
     }
 
     /// The beginning of the reply: successful, until it is said that it is not.
@@ -344,5 +399,31 @@ pub fn refused(message: &Message<'_>, refusal: CommandError) -> String {
         | CommandError::NotYourChat
         | CommandError::NotYourUser => forbidden(channel),
         other => format!("400:{channel}:{other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocols::json::mutated;
+
+    /// Batches that are nearly as Faye's client writes them are read like any JSON.
+    #[test]
+    fn plain_batches_are_read_as_json_is() {
+        const BATCH: &str =
+            r#"[{"channel":"/chat/1/a","data":{"m":"x\"","n":[1]},"clientId":"c1","id":"7"}]"#;
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut plain_count = 0;
+        for _ in 0..50_000 {
+            let text =
+                mutated(BATCH, &["\"id\":1", ",\"clientId\":\"2\"", "\"channel\":\"t\",", "}]"], &mut random);
+            if let Some(plain) = Message::parse_plain(&text) {
+                plain_count += 1;
+                let any = Message::parse_any(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
+                assert_eq!(format!("{:?}", [plain]), format!("{any:?}"), "{text}");
+            }
+        }
+        assert!(plain_count > 5_000);
+        assert!(Message::parse_plain(BATCH).is_some());
     }
 }

@@ -98,6 +98,9 @@ impl Bayeux {
         out: &mut Outgoing,
     ) {
         let message = context.message;
+        if result.is_ok() && message.is_publication() {
+            return message.acknowledge(out);
+        }
         if result.is_ok() {
             self.subscriptions.add(context.channels);
         }

@@ -12,7 +12,7 @@ use crate::http::response::{Response, Status};
 use crate::http::upgrade::Accept;
 use crate::protocols::bayeux::{self, BatchError, Bayeux, Message};
 use crate::protocols::{AnswerForm, BodyForm, Decoded, Protocol};
-use crate::websocket::FrameReader;
+use crate::websocket::{self, FrameReader};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// The function that a JSONP request without a name for it gets its answer by: Faye's.
@@ -77,8 +77,42 @@ impl Endpoint {
             Err(error @ BatchError::Malformed) => return self.bad_input(error.reason()),
             Err(error @ BatchError::TooLong) => return self.fail(slot, CloseCode::Size, error.reason()),
         };
+        let messages = match <[Message; 1]>::try_from(messages) {
+            Ok([message]) if message.is_publication() && self.work > 0 => {
+                return self.publication(slot, message);
+            }
+            Ok(message) => message.into(),
+            Err(messages) => messages,
+        };
         let peer = Peer::of(self.connections.get(slot).address);
         self.begin_batch(slot, Batch::new(peer, None), text, messages);
+    }
+
+    /// Carries out a batch of one publication, as clients send it: its reply needs no batch.
+    fn publication(&mut self, slot: u32, message: Message<'_>) {
+        self.work -= 1;
+        let Some(client) = self.bayeux_client(&message) else {
+            self.bad_input("unknown Bayeux client");
+            return websocket::write_text_array(self.connections.frame(slot), &[&bayeux::unknown(&message)]);
+        };
+        self.touch_detached(client);
+        let Endpoint { sessions, connections, .. } = self;
+        let mut reply = |parts: &[&str]| websocket::write_text_array(connections.frame(slot), parts);
+        let Some(Protocol::Bayeux(bayeux)) = sessions.get_mut(client).map(|session| &mut session.protocol)
+        else {
+            return;
+        };
+        match bayeux.receive(message, &mut reply) {
+            Decoded::Request(request) => {
+                let (context, result) = self.carry_out(client, request);
+                let Endpoint { sessions, connections, .. } = self;
+                let mut reply = |parts: &[&str]| websocket::write_text_array(connections.frame(slot), parts);
+                if let Some(session) = sessions.get_mut(client) {
+                    session.protocol.answer(context, result, &mut reply);
+                }
+            }
+            decoded => self.decoded(client, decoded),
+        }
     }
 
     /// Carries out one message of a batch.
