@@ -452,36 +452,4 @@ impl Connections {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::id::ClientId;
-    use crate::endpoint::connection::HIGH_WATER;
-    use crate::websocket::FrameReader;
-
-    #[test]
-    fn a_peer_that_took_output_while_the_process_was_stopped_is_not_too_slow() {
-        let mut connections = Connections::new(usize::MAX, Memory::new(0), 0);
-        let id = connections.insert([127, 0, 0, 1].into(), 0);
-        let slot = connections.find(id).unwrap();
-        connections.output(slot).extend(b"response");
-        assert_eq!(connections.written(slot, Write::Blocked(1), 0), Written::Blocked);
-        let hour = 3_600_000;
-        connections.unblock(slot, hour);
-        assert!(connections.expire(hour, 1).is_empty());
-        assert_eq!(connections.expire(hour + SEND_TIMEOUT, 1), [slot]);
-    }
-
-    #[test]
-    fn a_websocket_that_takes_no_output_after_its_end_was_told_is_due_soon() {
-        let mut connections = Connections::new(usize::MAX, Memory::new(0), 0);
-        let id = connections.insert([127, 0, 0, 1].into(), 0);
-        let slot = connections.find(id).unwrap();
-        let binding = Binding::Owned(ClientId { slot: 0, generation: 0 });
-        connections.set_state(slot, State::WebSocket(binding, FrameReader::default()), 0);
-        connections.get_mut(slot).read_side = ReadSide::Ending;
-        connections.output(slot).resize(HIGH_WATER + 1, b' ');
-        assert_eq!(connections.written(slot, Write::Blocked(1), 500), Written::Blocked);
-        assert!(connections.expire(500 + CLOSE_TIMEOUT - 1, 1).is_empty());
-        assert_eq!(connections.expire(HEAD_TIMEOUT, 1), [slot]);
-    }
-}
+mod tests;

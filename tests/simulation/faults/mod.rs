@@ -30,12 +30,16 @@ use world::World;
 
 const MINUTE: u64 = 60_000;
 
-/// Runs until the server has been awake for this many minutes, then lets all users leave.
+/// Runs until the server has been awake for this many minutes, then lets all users leave, or tells the server to stop.
 pub fn run(seed: u64, minutes: u64) -> Figures {
     println!("seed {seed}");
     let mut world = World::new(seed);
     world.run(minutes * MINUTE);
-    world.finish();
+    if seed.is_multiple_of(4) {
+        world.stop();
+    } else {
+        world.finish();
+    }
     let figures = world.figures();
     println!("{figures}");
     figures

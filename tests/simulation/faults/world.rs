@@ -144,6 +144,24 @@ impl World {
         self.view.figures.take_metrics(&page);
     }
 
+    /// The server is told to stop while users are online: it closes all connections in time, and answers all requests.
+    pub fn stop(&mut self) {
+        const DRAIN_TIMEOUT: Millis = 5_000;
+        self.is_over = true;
+        for session in 0..self.view.sessions.len() {
+            self.worsen(session, Condition::Doubtful);
+        }
+        // It is not stopped by a signal while the process is.
+        self.run(self.awake() + 1);
+        assert!(!self.shell.endpoint.has_stopped());
+        self.shell.endpoint.stop(DRAIN_TIMEOUT, self.network.now);
+        self.run(self.awake() + DRAIN_TIMEOUT + 100);
+        assert!(self.shell.endpoint.has_stopped(), "connections are left");
+        let links = self.shell.open_links().map(|link| &self.network.links[link]);
+        let left: Vec<_> = links.filter(|link| !link.is_http).collect();
+        assert!(left.is_empty(), "WebSockets are left: {left:?}");
+    }
+
     /// For how long the server has been running.
     pub fn awake(&self) -> Millis {
         self.network.now.max(self.stopped_until) - START - self.stopped
