@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::raw::{echo, frame, handshake, heartbeat};
 use crate::support::{PATIENCE, Server, wait_until};
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::{Server, wait_until};
 use crate::visitor::{Door, VISITS};
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::raw::{Answer, answers, echo, frame, heartbeat, open, read_close, read_frame, request};
 use crate::support::{Server, wait_until};
 

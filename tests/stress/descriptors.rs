@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::process::Command;
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::raw::handshake;
 use crate::support::{Server, wait_until};
 

@@ -1,4 +1,4 @@
-//! What a person says and hears by, taken apart, so that both are done at once and as fast as the server goes.
+//! What a user says and hears by, taken apart, so that both are done at once and as fast as the server goes.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -7,12 +7,12 @@ use serde_json::json;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::bayeux::{Bayeux, Link};
-use crate::person::{Line, Person};
+use crate::support::bayeux::{Bayeux, Link};
 use crate::support::bayeux::{batch, connect};
 use crate::support::phoenix::Version::V1;
 use crate::support::raw::{Response, frame, read_response, read_to_end};
 use crate::support::socket_io::{self, SocketIo, encode, request};
+use crate::support::user::{Client, User};
 
 /// What somebody says numbered messages by.
 pub struct Mouth {
@@ -32,20 +32,22 @@ pub enum Ear {
     },
 }
 
-/// The two ends of a person who is in a chat.
-pub fn ends(person: Person) -> (Mouth, Ear) {
-    let text = text(&person);
-    match person.line {
-        Line::Phoenix(phoenix) => over_socket(phoenix.socket, text),
-        Line::SocketIo(SocketIo { link: socket_io::Link::Socket(socket), .. }) => over_socket(*socket, text),
-        Line::Bayeux(Bayeux { link: Link::Socket(socket), .. }) => over_socket(socket.0, text),
-        Line::SocketIo(SocketIo { link: socket_io::Link::Polling(session), revision, .. }) => {
+/// The two ends of a user who is in a chat.
+pub fn ends(user: User) -> (Mouth, Ear) {
+    let text = text(&user);
+    match user.client {
+        Client::Phoenix(phoenix) => over_socket(phoenix.socket, text),
+        Client::SocketIo(SocketIo { link: socket_io::Link::Socket(socket), .. }) => {
+            over_socket(*socket, text)
+        }
+        Client::Bayeux(Bayeux { link: Link::Socket(socket), .. }) => over_socket(socket.0, text),
+        Client::SocketIo(SocketIo { link: socket_io::Link::Polling(session), revision, .. }) => {
             let path = session.path();
             let poll = request("GET", &path, "", "");
             let post = move |text: &str| request("POST", &path, "", &encode(revision, &[text]));
             over_polls(session.get, poll, session.post, move |number| post(&text(number)))
         }
-        Line::Bayeux(Bayeux { link: Link::Polling { get, post }, id, .. }) => {
+        Client::Bayeux(Bayeux { link: Link::Polling { get, post }, id, .. }) => {
             let poll = batch(&json!([connect(&id, "long-polling")]).to_string());
             over_polls(get, poll, post, move |number| batch(&text(number)))
         }
@@ -69,16 +71,16 @@ fn over_polls(
     (mouth, Ear::Polls { stream: get, poll: poll.into_bytes() })
 }
 
-/// What a person's client sends as a message, whatever it is carried by.
-fn text(person: &Person) -> impl Fn(u64) -> String + Send + use<> {
-    let (chat, role) = (&person.chat, person.role);
-    let (before, after) = match &person.line {
-        Line::Phoenix(phoenix) if phoenix.version == V1 => {
+/// What a user's client sends as a message, whatever it is carried by.
+fn text(user: &User) -> impl Fn(u64) -> String + Send + use<> {
+    let (chat, role) = (&user.chat, user.role);
+    let (before, after) = match &user.client {
+        Client::Phoenix(phoenix) if phoenix.version == V1 => {
             (format!(r#"{{"topic":"chats:{chat}","event":"{role}:send","ref":null,"payload":"#), "}")
         }
-        Line::Phoenix(_) => (format!(r#"[null,null,"chats:{chat}","{role}:send","#), "]"),
-        Line::SocketIo(_) => (format!(r#"42["chat:{role}:send","#), "]"),
-        Line::Bayeux(client) => {
+        Client::Phoenix(_) => (format!(r#"[null,null,"chats:{chat}","{role}:send","#), "]"),
+        Client::SocketIo(_) => (format!(r#"42["chat:{role}:send","#), "]"),
+        Client::Bayeux(client) => {
             let id = &client.id;
             (format!(r#"[{{"channel":"/chat/{chat}/{role}/send","clientId":"{id}","data":"#), "}]")
         }

@@ -25,14 +25,12 @@ mod support;
 
 mod arrivals;
 mod attacks;
-mod bayeux;
 mod churn;
 mod clock;
 mod descriptors;
 mod ends;
 mod half_open;
-mod pairs;
-mod person;
+mod healthy_pairs;
 mod sigterm;
 mod slow_loris;
 mod stalled;

@@ -7,27 +7,27 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::ends::{Ear, Mouth, ends};
-use crate::pairs::meet;
-use crate::person::{Person, Way};
+use crate::healthy_pairs::meet;
 use crate::support::phoenix::Version::{V1, V2};
 use crate::support::socket_io::{Polling, Socket};
+use crate::support::user::{ClientKind, User};
 use crate::support::wait_until;
 
 /// Every protocol that has frames, or responses, to be cut in half.
-const CHATS: [(Way, Way); 7] = [
-    (Way::Phoenix(V1), Way::Phoenix(V2)),
-    (Way::SocketIo(3, Socket), Way::SocketIo(4, Socket)),
-    (Way::BayeuxSocket, Way::BayeuxSocket),
-    (Way::BayeuxSocket, Way::Phoenix(V2)),
-    (Way::SocketIo(3, Polling), Way::SocketIo(4, Polling)),
-    (Way::BayeuxPolling, Way::BayeuxPolling),
-    (Way::SocketIo(4, Polling), Way::Phoenix(V1)),
+const CHATS: [(ClientKind, ClientKind); 7] = [
+    (ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)),
+    (ClientKind::SocketIo(3, Socket), ClientKind::SocketIo(4, Socket)),
+    (ClientKind::BayeuxSocket, ClientKind::BayeuxSocket),
+    (ClientKind::BayeuxSocket, ClientKind::Phoenix(V2)),
+    (ClientKind::SocketIo(3, Polling), ClientKind::SocketIo(4, Polling)),
+    (ClientKind::BayeuxPolling, ClientKind::BayeuxPolling),
+    (ClientKind::SocketIo(4, Polling), ClientKind::Phoenix(V1)),
 ];
 /// Chats of each kind.
 const EACH: usize = 2;
 /// Messages that each user has received before the signal comes.
 const ENOUGH: u64 = 50;
-/// Messages that are under way to a user at the most: more and more unread ones would be a reason to cut it off.
+/// Messages in flight to a user at the most: a growing backlog would close it as a slow consumer.
 const WINDOW: u64 = 200;
 
 /// A user reads to the end: messages without a gap and in order, each of which lets the other one go on. Returns
@@ -60,11 +60,11 @@ fn talk_to_the_end(mut mouth: Mouth, heard_by_other: &Receiver<()>) {
 
 /// One user's two threads; the one that reads returns how many messages came.
 fn talk(
-    person: Person,
+    user: User,
     (heard, heard_by_other): (Sender<()>, Receiver<()>),
     warm: &Arc<AtomicUsize>,
 ) -> (JoinHandle<()>, JoinHandle<u64>) {
-    let (mouth, ear) = ends(person);
+    let (mouth, ear) = ends(user);
     let warm = warm.clone();
     (
         thread::spawn(move || talk_to_the_end(mouth, &heard_by_other)),
@@ -76,7 +76,7 @@ fn talk(
 fn a_server_that_is_told_to_stop_under_full_load_leaves_nothing_half_written() {
     let mut server = crate::start(&["--drain-timeout", "20s"]);
     let chats = CHATS.iter().cycle().zip(1..).take(CHATS.len() * EACH);
-    let chats: Vec<_> = chats.map(|(&ways, id)| meet(&server, ways, id)).collect();
+    let chats: Vec<_> = chats.map(|(&kinds, id)| meet(&server, kinds, id)).collect();
     let warm = Arc::new(AtomicUsize::new(0));
     let mut users = Vec::new();
     for (teacher, student) in chats {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::Server;
 use crate::support::raw::{frame, handshake, heartbeat_of, open};
 

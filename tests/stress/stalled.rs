@@ -1,9 +1,9 @@
 //! Readers that stop reading while their partners go on sending.
 
-use crate::pairs::{Pairs, meet};
-use crate::person::{Person, WAYS, Way};
+use crate::healthy_pairs::{Pairs, meet};
 use crate::support::Server;
 use crate::support::phoenix::Version::V2;
+use crate::support::user::{CLIENT_KINDS, ClientKind, User};
 
 /// Bytes of each message.
 const SIZE: usize = 60_000;
@@ -12,10 +12,10 @@ const SLACK: usize = 4 << 20;
 
 /// The teacher sends until the chat is ended; returns how many messages that took, and how much memory the
 /// server had at the most.
-fn send_until_the_end(server: &Server, teacher: &mut Person) -> (u64, usize) {
+fn send_until_the_end(server: &Server, teacher: &mut User) -> (u64, usize) {
     let mut peak = 0;
     for number in 0..2000 {
-        teacher.say(number, SIZE);
+        teacher.send_number(number, SIZE);
         let has_ended = teacher.has_ended();
         peak = peak.max(server.memory());
         if has_ended {
@@ -30,19 +30,19 @@ fn whoever_stops_reading_is_cut_off_in_every_protocol_and_the_partner_told() {
     let server = crate::start(&["--max-backlog", "128KiB"]);
     let pairs = Pairs::start(&server);
     // A poller may stop before a poll, or before it reads the answer to one.
-    let cases = WAYS.iter().flat_map(|&way| [(way, false), (way, true)]);
-    let cases = cases.filter(|(way, polls)| way.is_polling() || !polls).collect::<Vec<_>>();
+    let cases = CLIENT_KINDS.iter().flat_map(|&kind| [(kind, false), (kind, true)]);
+    let cases = cases.filter(|(kind, polls)| kind.is_polling() || !polls).collect::<Vec<_>>();
     let before = server.memory();
     let (mut most, mut highest) = (0, before);
-    for (id, &(way, polls)) in (1..).zip(&cases) {
-        let (mut teacher, mut student) = meet(&server, (Way::Phoenix(V2), way), id);
+    for (id, &(kind, polls)) in (1..).zip(&cases) {
+        let (mut teacher, mut student) = meet(&server, (ClientKind::Phoenix(V2), kind), id);
         if polls {
             student.begin_poll();
         }
         let (messages, peak) = send_until_the_end(&server, &mut teacher);
         most = most.max(messages);
         highest = highest.max(peak);
-        assert!(peak < before + SLACK, "{way:?}: {} bytes more are held", peak - before);
+        assert!(peak < before + SLACK, "{kind:?}: {} bytes more are held", peak - before);
         // The users of a client that was cut off are off line, whether it has noticed or not.
         drop(teacher);
         server.wait_until_students_are(6);

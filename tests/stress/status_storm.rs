@@ -4,11 +4,11 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::pairs::Pairs;
-use crate::person::{Event, Person, WAYS};
+use crate::healthy_pairs::Pairs;
 use crate::support::Server;
 use crate::support::phoenix::Phoenix;
 use crate::support::phoenix::Version::V2;
+use crate::support::user::{CLIENT_KINDS, Event, User};
 
 const TEACHERS: u64 = 200;
 /// Threads that make students come and go, and how often each does.
@@ -80,7 +80,7 @@ fn status(server: &Server) -> Value {
 }
 
 /// A teacher's statuses up to this one, each consistent in itself; returns how many.
-fn read_up_to(teacher: &mut Person, last: &Value) -> u64 {
+fn read_up_to(teacher: &mut User, last: &Value) -> u64 {
     let mut count = 0;
     loop {
         let Event::Status(status) = teacher.next() else { continue };
@@ -101,9 +101,11 @@ fn read_up_to(teacher: &mut Person, last: &Value) -> u64 {
 fn two_hundred_teachers_see_every_change_of_thousands_and_the_last_one_is_right() {
     let server = crate::start(&[]);
     let pairs = Pairs::start(&server);
-    let mut teachers: Vec<_> =
-        (1..=TEACHERS).zip(WAYS.iter().cycle()).map(|(id, &way)| Person::teacher(&server, way, id)).collect();
-    teachers.iter_mut().for_each(Person::subscribe_to_status);
+    let mut teachers: Vec<_> = (1..=TEACHERS)
+        .zip(CLIENT_KINDS.iter().cycle())
+        .map(|(id, &kind)| User::teacher(&server, kind, id))
+        .collect();
+    teachers.iter_mut().for_each(User::subscribe_to_status);
     let cpu = server.cpu();
     let drivers = (0..DRIVERS).map(|index| {
         let phoenix = Phoenix::connect(&server, V2);
@@ -126,7 +128,7 @@ fn two_hundred_teachers_see_every_change_of_thousands_and_the_last_one_is_right(
     assert_eq!(expected["teachers"]["total"], TEACHERS + 6);
     let sent: u64 = teachers.iter_mut().map(|teacher| read_up_to(teacher, &expected)).sum();
     // Nothing came behind the last: one more change makes one more status.
-    let one_more = Person::student(&server, WAYS[0], LAST + 1);
+    let one_more = User::student(&server, CLIENT_KINDS[0], LAST + 1);
     let expected = status(&server);
     for teacher in &mut teachers {
         assert_eq!(read_up_to(teacher, &expected), 1);

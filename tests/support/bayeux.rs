@@ -1,5 +1,6 @@
 //! A Bayeux client that says exactly what it is told, over HTTP and WebSocket.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -47,11 +48,13 @@ pub fn post(server: &Server, batch: Value) -> Value {
     answer(&mut send(server, &batch))
 }
 
+pub fn handshake_message() -> Value {
+    json!({"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]})
+}
+
 /// Shakes hands, and returns the clientId.
 pub fn handshake(server: &Server) -> String {
-    let message =
-        json!([{"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["websocket"]}]);
-    post(server, message)[0]["clientId"].as_str().expect("a clientId").to_owned()
+    post(server, json!([handshake_message()]))[0]["clientId"].as_str().expect("a clientId").to_owned()
 }
 
 pub fn connect(client: &str, kind: &str) -> Value {
@@ -159,6 +162,126 @@ impl Socket {
         match self.0.read() {
             Ok(Message::Close(frame)) => assert_eq!(frame.map(|frame| frame.code), Some(code)),
             other => panic!("no close frame: {other:?}"),
+        }
+    }
+}
+
+/// A client that keeps its connections, where the functions above open one for each request.
+pub struct Bayeux {
+    pub id: String,
+    pub link: Link,
+    inbox: VecDeque<Value>,
+    sent: u64,
+}
+
+pub enum Link {
+    Socket(Box<Socket>),
+    /// A connection for the connects, which are held, and one for the other messages.
+    Polling {
+        get: TcpStream,
+        post: TcpStream,
+    },
+}
+
+impl Bayeux {
+    /// A client with a user who is online and subscribed to new chats.
+    pub fn user(server: &Server, is_socket: bool, role: &str, id: &Value) -> Bayeux {
+        let handshake = json!([handshake_message()]);
+        let (reply, link) = if is_socket {
+            let mut socket = Socket::open(server);
+            socket.send(handshake);
+            (socket.next(), Link::Socket(Box::new(socket)))
+        } else {
+            let (get, mut post) = (server.connect(), server.connect());
+            request(&mut post, &handshake);
+            (answer(&mut post), Link::Polling { get, post })
+        };
+        let client = reply[0]["clientId"].as_str().expect("a clientId").to_owned();
+        let mut bayeux = Bayeux { id: client, link, inbox: VecDeque::new(), sent: 0 };
+        if let Link::Socket(socket) = &mut bayeux.link {
+            socket.send(json!([connect(&bayeux.id, "websocket")]));
+        }
+        bayeux.ok(subscribe(&bayeux.id, &format!("/presence/new_chat/{role}/{id}")));
+        bayeux.ok(publish(
+            &bayeux.id,
+            &format!("/presence/{role}/connect"),
+            json!({"userId": id, "role": role}),
+        ));
+        bayeux
+    }
+
+    /// Sends a message and waits until it is acknowledged.
+    pub fn ok(&mut self, message: Value) {
+        let answer = self.call(message);
+        assert_eq!(answer["successful"], true, "{answer}");
+    }
+
+    /// Sends a message and returns its acknowledgement.
+    pub fn call(&mut self, message: Value) -> Value {
+        let id = self.send(message);
+        loop {
+            if let Some(index) = self.inbox.iter().position(|message| message["id"] == id) {
+                return self.inbox.remove(index).expect("it is there");
+            }
+            self.receive();
+        }
+    }
+
+    /// Sends a message under an id of its own.
+    pub fn send(&mut self, mut message: Value) -> Value {
+        self.sent += 1;
+        message["id"] = json!(self.sent);
+        self.send_text(&json!([message]).to_string());
+        message["id"].take()
+    }
+
+    /// Publishes this JSON text.
+    pub fn publish_raw(&mut self, channel: &str, data: &str) {
+        let id = &self.id;
+        self.send_text(&format!(r#"[{{"channel":"{channel}","clientId":"{id}","data":{data},"id":"p"}}]"#));
+    }
+
+    fn send_text(&mut self, text: &str) {
+        match &mut self.link {
+            Link::Socket(socket) => socket.send_text(text),
+            Link::Polling { post, .. } => {
+                post.write_all(batch(text).as_bytes()).unwrap();
+                let answer = answer(post);
+                self.take(answer);
+            }
+        }
+    }
+
+    pub fn next(&mut self) -> Value {
+        loop {
+            if let Some(message) = self.inbox.pop_front() {
+                return message;
+            }
+            self.receive();
+        }
+    }
+
+    /// Waits for what comes next.
+    fn receive(&mut self) {
+        let messages = match &mut self.link {
+            Link::Socket(socket) => socket.next(),
+            Link::Polling { get, .. } => {
+                request(get, &json!([connect(&self.id, "long-polling")]));
+                answer(get)
+            }
+        };
+        self.take(messages);
+    }
+
+    fn take(&mut self, messages: Value) {
+        let Value::Array(messages) = messages else { panic!("not a batch: {messages}") };
+        for message in messages {
+            if let Link::Socket(socket) = &mut self.link
+                && message["channel"] == "/meta/connect"
+            {
+                socket.send(json!([connect(&self.id, "websocket")]));
+            }
+            self.inbox.push_back(message);
         }
     }
 }

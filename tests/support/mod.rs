@@ -7,6 +7,7 @@ pub mod phoenix;
 pub mod process;
 pub mod raw;
 pub mod socket_io;
+pub mod user;
 
 use std::env;
 use std::io::{BufRead, BufReader};

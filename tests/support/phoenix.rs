@@ -36,6 +36,18 @@ pub struct Frame {
     pub text: String,
 }
 
+impl Frame {
+    /// The payload as the text that came: what stands between the event and the end of the frame.
+    pub fn payload_text(&self) -> &str {
+        let (before, after) = match self.text.starts_with('{') {
+            true => (format!("\"event\":\"{}\",\"payload\":", self.event), ",\"ref\":null}"),
+            false => (format!("\"{}\",", self.event), "]"),
+        };
+        let payload = self.text.split_once(&before).and_then(|(_, rest)| rest.strip_suffix(after));
+        payload.unwrap_or_else(|| panic!("no push from the server: {}", self.text))
+    }
+}
+
 pub struct Phoenix {
     pub socket: WebSocket<TcpStream>,
     pub version: Version,

@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::pairs::meet;
-use crate::person::{Person, WAYS, Way};
+use crate::healthy_pairs::meet;
 use crate::support::phoenix::Version::{V1, V2};
 use crate::support::socket_io::{Polling, Socket};
+use crate::support::user::{CLIENT_KINDS, ClientKind, User};
 use crate::support::{Server, wait_until};
 
-/// Every way to connect, with its like or with another.
-const PAIRS: [(Way, Way); 10] = [
-    (Way::Phoenix(V1), Way::Phoenix(V2)),
-    (Way::SocketIo(4, Socket), Way::SocketIo(3, Socket)),
-    (Way::BayeuxSocket, Way::BayeuxSocket),
-    (Way::Phoenix(V2), Way::SocketIo(4, Polling)),
-    (Way::SocketIo(3, Polling), Way::BayeuxPolling),
-    (Way::BayeuxSocket, Way::Phoenix(V1)),
-    (Way::BayeuxPolling, Way::BayeuxPolling),
-    (Way::SocketIo(3, Socket), Way::SocketIo(4, Polling)),
-    (Way::Phoenix(V2), Way::BayeuxPolling),
-    (Way::SocketIo(4, Socket), Way::BayeuxSocket),
+/// Every kind of client, with its own or with another.
+const PAIRS: [(ClientKind, ClientKind); 10] = [
+    (ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)),
+    (ClientKind::SocketIo(4, Socket), ClientKind::SocketIo(3, Socket)),
+    (ClientKind::BayeuxSocket, ClientKind::BayeuxSocket),
+    (ClientKind::Phoenix(V2), ClientKind::SocketIo(4, Polling)),
+    (ClientKind::SocketIo(3, Polling), ClientKind::BayeuxPolling),
+    (ClientKind::BayeuxSocket, ClientKind::Phoenix(V1)),
+    (ClientKind::BayeuxPolling, ClientKind::BayeuxPolling),
+    (ClientKind::SocketIo(3, Socket), ClientKind::SocketIo(4, Polling)),
+    (ClientKind::Phoenix(V2), ClientKind::BayeuxPolling),
+    (ClientKind::SocketIo(4, Socket), ClientKind::BayeuxSocket),
 ];
 /// The user ids of the pairs.
 pub const FIRST_ID: u64 = 1_000_000_000;
@@ -80,7 +80,8 @@ impl Health {
     pub fn start(server: &Server, period: Duration) -> Health {
         let stop = Arc::new(AtomicBool::new(false));
         let record = Arc::new(Mutex::new(Record::default()));
-        let pairs: Vec<_> = PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| meet(server, ways, id)).collect();
+        let pairs: Vec<_> =
+            PAIRS.iter().zip(FIRST_ID..).map(|(&kinds, id)| meet(server, kinds, id)).collect();
         let begin = Instant::now();
         let threads: Vec<_> = pairs
             .into_iter()
@@ -135,7 +136,7 @@ fn words(why: &(dyn Any + Send)) -> String {
 
 /// A message and its answer each period. One that comes late makes the next ones late too, which counts.
 fn talk(
-    (mut teacher, mut student): (Person, Person),
+    (mut teacher, mut student): (User, User),
     begin: Instant,
     period: Duration,
     stop: &AtomicBool,
@@ -149,26 +150,26 @@ fn talk(
             student.leave();
             return;
         }
-        teacher.say(number, 0);
-        student.hear(number);
-        student.say(number, 0);
-        teacher.hear(number);
+        teacher.send_number(number, 0);
+        student.expect_number(number);
+        student.send_number(number, 0);
+        teacher.expect_number(number);
         note(due);
     }
 }
 
-/// Users who came in every way, one after the other, and left.
+/// Users of every kind who came, one after the other, and left.
 #[derive(Default)]
 pub struct Arrivals {
-    /// How many got in, in each of the ways.
-    pub came: [usize; WAYS.len()],
+    /// How many got in, of each kind.
+    pub came: [usize; CLIENT_KINDS.len()],
     pub slowest: Duration,
     /// Who did not get in, and why.
     pub refused: Vec<String>,
 }
 
 impl Arrivals {
-    /// A teacher and a student come in each way, all ways at once, again and again until this time, and at least
+    /// A teacher and a student of each kind come, all at once, again and again until this time, and at least
     /// once. `ids` are theirs.
     pub fn until(server: &Server, end: Instant, ids: &mut RangeFrom<u64>) -> Arrivals {
         let mut arrivals = Arrivals::default();
@@ -182,28 +183,28 @@ impl Arrivals {
     }
 
     fn arrive(&mut self, server: &Server, ids: &mut RangeFrom<u64>) {
-        let come = |way, id| {
+        let come = |kind, id| {
             let begin = Instant::now();
-            Person::teacher(server, way, id).leave();
-            Person::student(server, way, id).leave();
+            User::teacher(server, kind, id).leave();
+            User::student(server, kind, id).leave();
             begin.elapsed()
         };
         thread::scope(|scope| {
-            let threads: Vec<_> = WAYS
+            let threads: Vec<_> = CLIENT_KINDS
                 .iter()
                 .zip(ids)
-                .map(|(&way, id)| {
+                .map(|(&kind, id)| {
                     let thread = thread::Builder::new().name(QUIET.into());
-                    thread.spawn_scoped(scope, move || come(way, id)).expect("a thread")
+                    thread.spawn_scoped(scope, move || come(kind, id)).expect("a thread")
                 })
                 .collect();
-            for ((way, came), thread) in WAYS.iter().zip(&mut self.came).zip(threads) {
+            for ((kind, came), thread) in CLIENT_KINDS.iter().zip(&mut self.came).zip(threads) {
                 match thread.join() {
                     Ok(time) => {
                         *came += 1;
                         self.slowest = self.slowest.max(time);
                     }
-                    Err(why) => self.refused.push(format!("{way}: {}", words(&*why))),
+                    Err(why) => self.refused.push(format!("{kind}: {}", words(&*why))),
                 }
             }
         });

@@ -7,7 +7,7 @@ use super::steps::Fuzzer;
 use super::talk::{self, Command, ROLES, Role, Speech};
 use super::wire::Manner;
 use super::world::{Expected, World};
-use crate::pairs::FIRST_ID;
+use crate::healthy_pairs::FIRST_ID;
 use crate::support::Server;
 use crate::support::bayeux::{self, connect};
 use crate::support::raw::{frame, handshake};

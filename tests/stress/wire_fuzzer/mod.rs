@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use crate::pairs::Pairs;
+use crate::healthy_pairs::Pairs;
 use crate::support::Server;
 use steps::Fuzzer;
 use world::World;

@@ -1,4 +1,4 @@
-//! Users in good health, who talk all the while and check that they miss nothing.
+//! Healthy users, who chat all the while and check that no message is lost.
 
 use std::fmt;
 use std::io::Write;
@@ -9,42 +9,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::person::{Line, Person, Way};
 use crate::support::Server;
 use crate::support::phoenix::Version::{V1, V2};
 use crate::support::raw::frame;
 use crate::support::socket_io::{Polling, Socket};
+use crate::support::user::{Client, ClientKind, User};
 
-/// Teachers and students of the pairs: every way to connect, with its like and with another.
-const PAIRS: [(Way, Way); 6] = [
-    (Way::Phoenix(V1), Way::Phoenix(V2)),
-    (Way::SocketIo(4, Socket), Way::SocketIo(3, Socket)),
-    (Way::BayeuxSocket, Way::BayeuxSocket),
-    (Way::Phoenix(V2), Way::SocketIo(4, Polling)),
-    (Way::SocketIo(3, Polling), Way::BayeuxPolling),
-    (Way::BayeuxSocket, Way::Phoenix(V1)),
+/// Teachers and students of the pairs: every kind of client, with its own and with another.
+const PAIRS: [(ClientKind, ClientKind); 6] = [
+    (ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)),
+    (ClientKind::SocketIo(4, Socket), ClientKind::SocketIo(3, Socket)),
+    (ClientKind::BayeuxSocket, ClientKind::BayeuxSocket),
+    (ClientKind::Phoenix(V2), ClientKind::SocketIo(4, Polling)),
+    (ClientKind::SocketIo(3, Polling), ClientKind::BayeuxPolling),
+    (ClientKind::BayeuxSocket, ClientKind::Phoenix(V1)),
 ];
 
-/// The user ids of the pairs: nobody else may have them.
+/// The user ids of the pairs: no other users may have them.
 pub const FIRST_ID: u64 = 1_000_000_000;
-/// Messages that are under way at once in each direction.
+/// Messages that are in flight at once in each direction.
 const BURST: u64 = 4;
 /// Between two bursts, so that the pairs are not the load.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Far more bursts than any scenario has time for.
 const MOST: u64 = 200_000;
 
-/// How often a Phoenix client says that it is there, as phoenix.js does by a timer: a user who waits for an
-/// answer is not silent.
+/// How often a Phoenix client sends a heartbeat, as phoenix.js does by a timer: a user who waits for an answer does not
+/// time out.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// Chats that go on until they are told to finish.
+/// Chats that go on until `finish`.
 pub struct Pairs {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<(u64, Duration)>>,
 }
 
-/// What the pairs said to each other: each message came once and in order.
+/// What the pairs exchanged: each message came once and in order.
 pub struct Talk {
     pub pairs: usize,
     pub messages: u64,
@@ -61,8 +61,8 @@ impl Pairs {
     /// The same, with so much time between two bursts.
     pub fn start_with_pause(server: &Server, pause: Duration) -> Pairs {
         let stop = Arc::new(AtomicBool::new(false));
-        let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&ways, id)| {
-            let (teacher, student) = meet(server, ways, id);
+        let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&kinds, id)| {
+            let (teacher, student) = meet(server, kinds, id);
             let stop = stop.clone();
             thread::spawn(move || {
                 let beats = [&teacher, &student].into_iter().filter_map(heartbeat).collect();
@@ -96,25 +96,25 @@ impl fmt::Display for Talk {
 }
 
 /// A teacher and a student in a chat.
-pub fn meet(server: &Server, ways: (Way, Way), id: u64) -> (Person, Person) {
-    let mut teacher = Person::teacher(server, ways.0, id);
-    let mut student = Person::student(server, ways.1, id);
+pub fn meet(server: &Server, kinds: (ClientKind, ClientKind), id: u64) -> (User, User) {
+    let mut teacher = User::teacher(server, kinds.0, id);
+    let mut student = User::student(server, kinds.1, id);
     teacher.claim();
     teacher.enter();
     student.enter();
-    assert_eq!(teacher.chat, student.chat, "{ways:?}");
+    assert_eq!(teacher.chat, student.chat, "{kinds:?}");
     (teacher, student)
 }
 
-fn talk(mut teacher: Person, mut student: Person, pause: Duration, stop: &AtomicBool) -> (u64, Duration) {
+fn talk(mut teacher: User, mut student: User, pause: Duration, stop: &AtomicBool) -> (u64, Duration) {
     let mut slowest = Duration::ZERO;
     for number in 0..MOST {
         let begin = Instant::now();
         let burst = number * BURST..(number + 1) * BURST;
-        burst.clone().for_each(|number| teacher.say(number, 0));
-        burst.clone().for_each(|number| student.say(number, 0));
-        burst.clone().for_each(|number| student.hear(number));
-        burst.clone().for_each(|number| teacher.hear(number));
+        burst.clone().for_each(|number| teacher.send_number(number, 0));
+        burst.clone().for_each(|number| student.send_number(number, 0));
+        burst.clone().for_each(|number| student.expect_number(number));
+        burst.clone().for_each(|number| teacher.expect_number(number));
         slowest = slowest.max(begin.elapsed());
         if stop.load(Ordering::Relaxed) {
             teacher.leave();
@@ -127,8 +127,8 @@ fn talk(mut teacher: Person, mut student: Person, pause: Duration, stop: &Atomic
 }
 
 /// The socket of a Phoenix client, and its heartbeat's frame.
-fn heartbeat(person: &Person) -> Option<(TcpStream, Vec<u8>)> {
-    let Line::Phoenix(phoenix) = &person.line else {
+fn heartbeat(user: &User) -> Option<(TcpStream, Vec<u8>)> {
+    let Client::Phoenix(phoenix) = &user.client else {
         return None;
     };
     let stream = phoenix.socket.get_ref().try_clone().unwrap();
@@ -138,7 +138,7 @@ fn heartbeat(person: &Person) -> Option<(TcpStream, Vec<u8>)> {
 fn beat(mut beats: Vec<(TcpStream, Vec<u8>)>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         for (stream, frame) in &mut beats {
-            // Its pair notices if it is gone.
+            // If the connection is closed, its pair fails.
             let _ = stream.write_all(frame);
         }
         thread::sleep(HEARTBEAT);
