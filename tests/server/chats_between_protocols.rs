@@ -7,7 +7,7 @@ use crate::support::bayeux::{self, publish};
 use crate::support::phoenix::Phoenix;
 use crate::support::raw::Bystander;
 use crate::support::socket_io::SocketIo;
-use crate::support::user::{CLIENT_KINDS, Client, ClientKind, Event, User};
+use crate::support::user::{CLIENT_KINDS, Client, ClientKind, Event, User, begin};
 
 /// Payloads that every protocol takes, with spaces, escapes and numbers that a serializer would write in another way.
 fn payloads(chat: &str) -> [String; 3] {
@@ -47,18 +47,10 @@ fn check_announcement(user: &User, announcement: &Value, ids: [&Value; 2]) {
 fn chat(server: &Server, kinds: (ClientKind, ClientKind), number: usize) -> (User, User) {
     let mut teacher = User::teacher(server, kinds.0, id(kinds.0, number));
     let mut student = User::student(server, kinds.1, id(kinds.1, number));
-    teacher.claim();
-    let at_teacher = teacher.enter();
-    let at_student = student.enter();
-    assert_eq!(teacher.chat, student.chat);
+    let [at_teacher, at_student] = begin(&mut teacher, &mut student);
     let ids = [teacher.id.clone(), student.id.clone()];
     check_announcement(&teacher, &at_teacher, ids.each_ref());
     check_announcement(&student, &at_student, ids.each_ref());
-    teacher.expect(Event::Ready);
-    // As in the original servers, `ready` goes to both sides over Phoenix and to the teacher over the others.
-    if matches!(student.client, Client::Phoenix(_)) {
-        student.expect(Event::Ready);
-    }
     (teacher, student)
 }
 

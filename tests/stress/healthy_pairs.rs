@@ -13,7 +13,7 @@ use crate::support::Server;
 use crate::support::phoenix::Version::{V1, V2};
 use crate::support::raw::frame;
 use crate::support::socket_io::{Polling, Socket};
-use crate::support::user::{Client, ClientKind, User};
+use crate::support::user::{Client, ClientKind, User, begin};
 
 /// Teachers and students of the pairs: every kind of client, with its own and with another.
 const PAIRS: [(ClientKind, ClientKind); 6] = [
@@ -99,10 +99,7 @@ impl fmt::Display for Talk {
 pub fn meet(server: &Server, kinds: (ClientKind, ClientKind), id: u64) -> (User, User) {
     let mut teacher = User::teacher(server, kinds.0, id);
     let mut student = User::student(server, kinds.1, id);
-    teacher.claim();
-    teacher.enter();
-    student.enter();
-    assert_eq!(teacher.chat, student.chat, "{kinds:?}");
+    begin(&mut teacher, &mut student);
     (teacher, student)
 }
 

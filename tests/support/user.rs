@@ -260,16 +260,10 @@ impl User {
     /// The next message has this number: none is lost, repeated or out of order.
     #[track_caller]
     pub fn expect_number(&mut self, number: u64) {
-        loop {
-            match self.next_event() {
-                Event::Ready => {}
-                Event::Message(text) => {
-                    let payload: Value = serde_json::from_str(&text).expect("a payload is JSON");
-                    return assert_eq!(payload["number"], number, "{} {}", self.role, self.id);
-                }
-                event => panic!("{} {}: no message {number} but {event:?}", self.role, self.id),
-            }
-        }
+        let event = self.next_event();
+        let Event::Message(text) = &event else { panic!("{} {}: {event:?}", self.role, self.id) };
+        let payload: Value = serde_json::from_str(text).expect("a payload is JSON");
+        assert_eq!(payload["number"], number, "{} {}", self.role, self.id);
     }
 
     /// A teacher on Bayeux has to subscribe to the status; over the other protocols all teachers get it.
@@ -342,6 +336,20 @@ impl User {
             _ => {}
         }
     }
+}
+
+/// The teacher claims, which gives it this student if no other is in the queue, and both enter the chat. Returns what
+/// announced the chat to each.
+pub fn begin(teacher: &mut User, student: &mut User) -> [Value; 2] {
+    teacher.claim();
+    let announcements = [teacher.enter(), student.enter()];
+    assert_eq!(teacher.chat, student.chat);
+    teacher.expect(Event::Ready);
+    // As in the original servers, `ready` goes to both sides over Phoenix and to the teacher over the others.
+    if matches!(student.client, Client::Phoenix(_)) {
+        student.expect(Event::Ready);
+    }
+    announcements
 }
 
 /// The names differ little: `new:chat`, `presence:new_chat:teacher:1`, `student:receive`, `chat:ID:terminated`.
