@@ -19,8 +19,8 @@ fn serve(mode: &str, path: &str, more: &[&str]) -> Value {
     let url = format!("ws://{}{path}", server.address);
     let pid = server.child.id().to_string();
     let common = ["--mode", mode, "--url", &url, "--server-pid", &pid, "--output", "json"];
-    let crowd = ["--numStudents", "60", "--num-teachers", "4"];
-    let output = client(&[&common[..], &crowd, more].concat());
+    let users = ["--numStudents", "60", "--num-teachers", "4"];
+    let output = client(&[&common[..], &users, more].concat());
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(errors, "", "nothing of a progress bar in a pipe");
@@ -28,43 +28,26 @@ fn serve(mode: &str, path: &str, more: &[&str]) -> Value {
 }
 
 #[test]
-fn every_student_is_served_in_both_versions() {
-    for (mode, path) in [("elixir", "/ws"), ("phoenix-v2", "/ws/websocket?vsn=2.0.0")] {
+fn every_student_is_served_in_every_mode() {
+    for (mode, path, name) in [
+        ("elixir", "/ws", "phoenix"),
+        ("phoenix-v2", "/ws/websocket?vsn=2.0.0", "phoenix-v2"),
+        ("socket.io", "", "socket.io"),
+        ("node", "", "node"),
+        ("socket.io-4", "", "socket.io-4"),
+        ("bayeux", "/faye", "bayeux"),
+        ("faye", "", "bayeux"),
+    ] {
         let summary = serve(mode, path, &["--messageCount", "10"]);
         assert_eq!(summary["schema_version"], 1);
         assert_eq!(summary["ok"], true);
-        assert_eq!(summary["students_served"], 60);
-        assert_eq!(summary["chats"], 60);
-        assert_eq!(summary["messages"], 60 * 10 * 2);
-        assert_eq!(summary["round_trip_us"]["count"], 600);
-        assert_eq!(summary["errors"], serde_json::json!({}));
+        assert_eq!(summary["mode"], name);
+        assert_eq!(summary["students_served"], 60, "{mode}");
+        assert_eq!(summary["chats"], 60, "{mode}");
+        assert_eq!(summary["messages"], 60 * 10 * 2, "{mode}");
+        assert_eq!(summary["round_trip_us"]["count"], 600, "{mode}");
+        assert_eq!(summary["errors"], serde_json::json!({}), "{mode}");
         assert!(summary["server_cpu_us_per_message"].is_f64());
-    }
-}
-
-#[test]
-fn every_student_is_served_over_socket_io() {
-    for mode in ["socket.io", "node", "socket.io-4"] {
-        let summary = serve(mode, "", &["--messageCount", "10"]);
-        assert_eq!(summary["mode"], mode);
-        assert_eq!(summary["students_served"], 60);
-        assert_eq!(summary["chats"], 60);
-        assert_eq!(summary["messages"], 60 * 10 * 2);
-        assert_eq!(summary["round_trip_us"]["count"], 600);
-        assert_eq!(summary["errors"], serde_json::json!({}));
-    }
-}
-
-#[test]
-fn every_student_is_served_over_bayeux() {
-    for (mode, path) in [("bayeux", "/faye"), ("faye", "")] {
-        let summary = serve(mode, path, &["--messageCount", "10"]);
-        assert_eq!(summary["mode"], "bayeux");
-        assert_eq!(summary["students_served"], 60);
-        assert_eq!(summary["chats"], 60);
-        assert_eq!(summary["messages"], 60 * 10 * 2);
-        assert_eq!(summary["round_trip_us"]["count"], 600);
-        assert_eq!(summary["errors"], serde_json::json!({}));
     }
 }
 
@@ -73,14 +56,6 @@ fn students_come_back_over_socket_io_and_long_messages_arrive_whole() {
     let summary =
         serve("socket.io", "/", &["--duration", "0.5", "--messageCount", "1", "--message-size", "30000"]);
     assert!(summary["chats"].as_u64() > Some(60), "{summary}");
-}
-
-#[test]
-fn an_idle_crowd_over_the_other_protocols_connects_and_holds() {
-    for mode in ["socket.io", "socket.io-4", "bayeux"] {
-        let summary = serve(mode, "", &["--idle", "--duration", "0.3"]);
-        assert_eq!(summary["connections"], 64);
-    }
 }
 
 #[test]
@@ -116,10 +91,12 @@ fn a_rate_is_not_exceeded() {
 }
 
 #[test]
-fn an_idle_crowd_connects_and_holds() {
-    let summary = serve("elixir", "/ws", &["--idle", "--duration", "0.3"]);
-    assert_eq!(summary["connections"], 64);
-    assert_eq!(summary["messages"], 0);
+fn idle_clients_connect_and_hold_in_every_mode() {
+    for (mode, path) in [("elixir", "/ws"), ("socket.io", ""), ("socket.io-4", ""), ("bayeux", "")] {
+        let summary = serve(mode, path, &["--idle", "--duration", "0.3"]);
+        assert_eq!(summary["connections"], 64, "{mode}");
+        assert_eq!(summary["messages"], 0, "{mode}");
+    }
 }
 
 #[test]
@@ -133,7 +110,7 @@ fn meet_in_two_processes(mode: &str, path: &str) {
     let server = Server::start(&[]);
     let url = format!("ws://{}{path}", server.address);
     let common = ["--mode", mode, "--url", &url, "--messageCount", "3"];
-    let half = |crowd: &[&str]| client(&[&common[..], crowd].concat());
+    let half = |users: &[&str]| client(&[&common[..], users].concat());
     std::thread::scope(|scope| {
         let teachers = scope.spawn(|| half(&["--numTeachers", "2", "--numStudents", "0"]));
         let students = scope.spawn(|| half(&["--numTeachers", "0", "--numStudents", "20"]));
@@ -184,7 +161,7 @@ fn a_run_is_cut_at_its_time_limit() {
 }
 
 #[test]
-fn nobody_there_is_said_in_a_line() {
+fn a_refused_connection_is_reported_in_one_line() {
     let output = client(&["--url", "ws://127.0.0.1:1/ws", "--quiet"]);
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -36,4 +36,3 @@ mod socket_io_refusals;
 mod socket_io_upgrade;
 mod stats;
 mod websocket;
-mod websocket_size;

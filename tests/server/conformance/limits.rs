@@ -2,12 +2,12 @@
 //! in pieces (9.5, 9.6) is how each row is tried the second time.
 
 use super::table::*;
-use crate::support::raw::{frame, header};
+use crate::support::raw::{fragments, frame, header};
 
 const KIB: usize = 1024;
 
 pub fn rows(on: Path) -> Vec<Row> {
-    [big(on), too_big(on), many_fragments(on), many_messages(on)].concat()
+    [big(on), too_big(on), up_to_the_limit(on), many_fragments(on), many_messages(on)].concat()
 }
 
 fn big(on: Path) -> Vec<Row> {
@@ -24,16 +24,52 @@ fn big(on: Path) -> Vec<Row> {
     rows
 }
 
-/// A message that is too big is refused by its header: its bytes need not come.
+/// A message that is too big is refused by its header: its bytes need not come. On `/ws` the limit is that of
+/// `--max-message-size`.
 fn too_big(on: Path) -> Vec<Row> {
-    let length = on.max_message_size() as u64 + 1;
-    let announced = |first| header(first, 127, &length.to_be_bytes());
+    let limit = on.max_message_size() as u64;
+    let announced = |first, length: u64| header(first, 127, &length.to_be_bytes());
     let mut rows = Vec::new();
-    for first in [FIN | TEXT, TEXT, FIN | BINARY, BINARY] {
-        rows.push(row("9.1", format!("{length} bytes in {first:#x}"), &[announced(first)], &[closed(1009)]));
+    for length in [limit + 1, 1 << 32, (1 << 63) - 1] {
+        for first in [FIN | TEXT, TEXT, FIN | BINARY, BINARY] {
+            let frames = [announced(first, length)];
+            rows.push(row("9.1", format!("{length} bytes in {first:#x}"), &frames, &[closed(1009)]));
+        }
+        for (before, what) in [(0, "all of"), (1, "all but one of"), (1000, "all but 1000 of")] {
+            let last = announced(FIN | CONTINUATION, length - before as u64);
+            let frames = [frame(TEXT, &vec![b'*'; before]), last];
+            rows.push(row(
+                "9.3",
+                format!("{what} {length} bytes in the last fragment"),
+                &frames,
+                &[closed(1009)],
+            ));
+        }
     }
-    let frames = [frame(TEXT, b"*"), header(CONTINUATION, 127, &(length - 1).to_be_bytes())];
-    rows.push(row("9.3", format!("{length} bytes in fragments"), &frames, &[closed(1009)]));
+    let frames = [frame(TEXT, &vec![b' '; limit as usize]), announced(FIN | CONTINUATION, 1)];
+    rows.push(row("9.3", "a byte more than the limit in the last fragment", &frames, &[closed(1009)]));
+    // RFC 6455, section 5.2: the most significant bit must be 0. Such a length is too big as well, and is answered as that.
+    for length in [1 << 63, u64::MAX] {
+        let frames = [announced(FIN | BINARY, length)];
+        rows.push(row("5.2", format!("a length of {length:#x}"), &frames, &[closed(1009)]));
+    }
+    rows
+}
+
+/// Fragments count together, and control frames between them do not count.
+fn up_to_the_limit(on: Path) -> Vec<Row> {
+    let limit = on.max_message_size();
+    let Some((payload, echo)) = on.sized(limit) else { return Vec::new() };
+    let mut rows = Vec::new();
+    for at in [0, 1, 400, limit] {
+        let frames = fragments(TEXT, &payload, &[at]);
+        rows.push(row("9.3", format!("{limit} bytes, cut at {at}"), &frames, std::slice::from_ref(&echo)));
+    }
+    let mut frames = fragments(TEXT, &payload, &[limit]);
+    frames.insert(1, ping(&[b'p'; 125]).repeat(10));
+    let mut expected = vec![pong(&[b'p'; 125]); 10];
+    expected.push(echo);
+    rows.push(row("9.3", format!("{limit} bytes and pings between the fragments"), &frames, &expected));
     rows
 }
 
