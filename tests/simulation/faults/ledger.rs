@@ -37,6 +37,8 @@ pub struct Ledger {
     /// Chats that began and ended while one read was carried out: their ids are learned from those who are told of
     /// them, once each.
     unseen: u64,
+    /// How many students have waited, one after the other.
+    waiting: Vec<u64>,
     pub begun: u64,
     pub healthy: u64,
     pub healthy_sent: u64,
@@ -66,6 +68,25 @@ impl Ledger {
     pub fn begin_unseen(&mut self, count: u64) {
         self.begun += count;
         self.unseen += 2 * count;
+    }
+
+    /// So many students wait now.
+    pub fn set_waiting(&mut self, count: u64) {
+        if self.waiting.last() != Some(&count) {
+            self.waiting.push(count);
+        }
+    }
+
+    /// The moment in the history of those who wait.
+    pub fn moment(&self) -> usize {
+        self.waiting.len().saturating_sub(1)
+    }
+
+    /// A teacher is told that so many wait, who at this moment or before it was told something else. Returns the moment
+    /// at which that was true.
+    pub fn told_waiting(&self, last: usize, count: u64) -> usize {
+        let found = self.waiting[last..].iter().position(|waiting| *waiting == count);
+        last + found.unwrap_or_else(|| panic!("{count} never waited since: {:?}", &self.waiting[last..]))
     }
 
     /// The chats in progress at the server, by the ledger.

@@ -49,8 +49,10 @@ pub struct User {
     pub heartbeat_at: Millis,
     pub since: Millis,
     refused_at: Option<Millis>,
-    /// How many wait, by the last status.
+    /// How many wait, by the last status, when that was true, and how many statuses there were.
     waiting: u64,
+    waiting_moment: usize,
+    status_count: u64,
     is_ready: bool,
 }
 
@@ -67,6 +69,8 @@ impl User {
             since: 0,
             refused_at: None,
             waiting: 0,
+            waiting_moment: 0,
+            status_count: 0,
             is_ready: false,
         }
     }
@@ -75,6 +79,7 @@ impl User {
     pub fn connect(&mut self, session: SessionId, id: String, scene: &mut Scene<'_>) {
         *self = User::new(self.wire.kind, self.wire.role, id);
         (self.session, self.stage, self.since) = (session, Stage::Connecting, scene.network.awake);
+        self.waiting_moment = scene.ledger.moment();
         let interval = self.wire.kind.heartbeat_interval();
         self.heartbeat_at = scene.network.now + interval.unwrap_or(Millis::MAX / 2);
         self.transport = Some(Transport::connect(self.wire.kind, session, scene.network));
@@ -130,7 +135,11 @@ impl User {
             }
             Received::Subscribed => {}
             Received::Answer(text) => self.send(vec![text], scene),
-            Received::Status { waiting } => self.waiting = waiting,
+            Received::Status { waiting } => {
+                self.waiting = waiting;
+                self.waiting_moment = scene.ledger.told_waiting(self.waiting_moment, waiting);
+                self.status_count += 1;
+            }
             Received::Connected => self.connected(scene),
             Received::Refused { chat, reason } => self.refused(chat, &reason, scene),
             Received::NewChat(chat) => self.new_chat(chat, scene),
@@ -269,6 +278,9 @@ impl User {
         if self.wire.role == Role::Teacher {
             self.claim(scene);
             let is_tired = scene.network.awake - self.since > 1_200_000;
+            // Longer than a stall takes.
+            let is_told = self.status_count > 0 || scene.network.awake - self.since < 310_000;
+            assert!(is_told, "{} ({:?}) is told no status", self.wire.id, self.wire.kind);
             return (scene.is_over || is_tired) && self.conversations.is_empty();
         }
         if !self.conversations.is_empty() || scene.network.random.u32(0..4) > 0 {

@@ -294,6 +294,7 @@ impl View {
 
     /// Notes the chats that have begun or ended since the last look.
     fn look(&mut self, chat: &Chat) {
+        self.ledger.set_waiting(chat.models().status().students.waiting as u64);
         let counts = chat.models().chats.counts();
         if self.counts == (counts.total, counts.finished) {
             return;
