@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Attacks on the server, in release, with 1,000 teachers and 5,000 students on line: each load comes from 400
-# connections, while ten pairs of users in good health talk on a fixed schedule and new users come in every protocol.
+# connections, while ten pairs of healthy users chat on a fixed schedule and new users connect over every protocol.
 #
 # Usage: scripts/attacks.sh [--quick] [LOAD]
 #

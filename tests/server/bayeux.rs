@@ -94,10 +94,10 @@ fn errors_word_by_word() {
         (json!({"supportedConnectionTypes": ["websocket"]}), "402:version:Missing required parameter"),
         (json!({"version": "1.0"}), "402:supportedConnectionTypes:Missing required parameter"),
     ];
-    for (mut message, words) in cases {
+    for (mut message, reason) in cases {
         message["channel"] = json!("/meta/handshake");
         let reply = json!([{"channel": "/meta/handshake", "successful": false, "version": "1.0",
-            "supportedConnectionTypes": TYPES, "error": words, "advice": {"reconnect": "handshake"}}]);
+            "supportedConnectionTypes": TYPES, "error": reason, "advice": {"reconnect": "handshake"}}]);
         assert_eq!(post(&server, json!([message])), reply);
     }
     let cases = [
@@ -106,9 +106,9 @@ fn errors_word_by_word() {
         (json!({"clientId": id}), "402:connectionType:Missing required parameter"),
         (json!({"clientId": id, "connectionType": "pigeon"}), "301:pigeon:Connection types not supported"),
     ];
-    for (mut message, words) in cases {
+    for (mut message, reason) in cases {
         message["channel"] = json!("/meta/connect");
-        let reply = json!([{"channel": "/meta/connect", "successful": false, "error": words,
+        let reply = json!([{"channel": "/meta/connect", "successful": false, "error": reason,
             "advice": {"reconnect": "handshake"}}]);
         assert_eq!(post(&server, json!([message])), reply);
     }
@@ -153,7 +153,7 @@ fn other_peoples_chats_and_ids() {
             format!("403:{channel}:Forbidden channel")
         );
     }
-    // The teacher does not speak as the student either.
+    // Nor can the teacher act as the student.
     for (client, role) in
         [(&stranger, "teacher"), (&stranger, "student"), (&teacher, "student"), (&student, "teacher")]
     {
@@ -161,8 +161,8 @@ fn other_peoples_chats_and_ids() {
             [("send", json!({"message": "psst"})), ("terminate", json!({})), ("joined", json!({"userId": 1}))]
         {
             let channel = format!("{chat}/{role}/{action}");
-            let words = error(&server, publish(client, &channel, data));
-            assert_eq!(words, format!("403:{channel}:Forbidden channel"));
+            let reason = error(&server, publish(client, &channel, data));
+            assert_eq!(reason, format!("403:{channel}:Forbidden channel"));
         }
     }
     let connect = "/presence/teacher/connect";

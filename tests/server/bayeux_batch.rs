@@ -1,5 +1,5 @@
-//! Batches: each message is answered, in every combination and over every transport, and long ones keep nobody
-//! waiting.
+//! Batches: each message is answered, in every combination and over every transport, and long ones delay no
+//! other client.
 
 use crate::support;
 
@@ -179,7 +179,7 @@ fn a_batch_has_a_thousand_messages_at_the_most() {
     let mut socket = Socket::open(&server);
     socket.send(long(&client, 1001));
     socket.expect_close(tungstenite::protocol::frame::coding::CloseCode::Size);
-    // Nothing of it was carried out, and whoever sends such a batch for another harms nobody.
+    // None of it was carried out, so such a batch in the name of another client has no effect on it.
     let bad =
         Metrics::of(&server).get("mio_chat_bad_input_total", &[("kind", "too many messages in a batch")]);
     assert_eq!(bad, 2.0);

@@ -96,19 +96,20 @@ fn a_connect_that_is_given_up_takes_no_later_reply_with_it() {
 fn deliveries_go_where_the_last_connect_came_from() {
     let server = Server::start(&[]);
     let (teacher, student, chat) = chat(&server, 1, 2);
-    let say = |n: u32| ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": n})));
+    let send_number =
+        |n: u32| ok(&server, publish(&teacher, &format!("{chat}/teacher/send"), json!({"n": n})));
     let delivery = |n: u32| json!({"channel": format!("{chat}/student/receive"), "data": {"n": n}});
     let mut first = Socket::bound(&server, &student);
     first.settle();
-    say(1);
+    send_number(1);
     assert_eq!(first.next(), json!([delivery(1)]));
     let mut second = Socket::bound(&server, &student);
     second.settle();
-    say(2);
+    send_number(2);
     assert_eq!(second.next(), json!([delivery(2)]));
     let mut poll = send(&server, &json!([connect(&student, "long-polling")]));
     post(&server, json!([]));
-    say(3);
+    send_number(3);
     assert_eq!(answer(&mut poll), json!([connected(&student), delivery(3)]));
     first.settle();
     second.settle();
@@ -150,19 +151,24 @@ fn a_held_request_that_goes_away_beside_a_message_loses_nothing() {
 }
 
 /// Connections of each protocol, which take the slots that others have left.
-struct Newcomers(Phoenix, SocketIo, Socket, TcpStream);
+struct NewConnections(Phoenix, SocketIo, Socket, TcpStream);
 
-impl Newcomers {
-    fn open(server: &Server) -> Newcomers {
+impl NewConnections {
+    fn open(server: &Server) -> NewConnections {
         let mut socket = Socket::bound(server, &handshake(server));
         socket.settle();
         let phoenix = Phoenix::connect(server, V2);
-        Newcomers(phoenix, SocketIo::connect(server, (4, Transport::WebSocket)), socket, server.connect())
+        NewConnections(
+            phoenix,
+            SocketIo::connect(server, (4, Transport::WebSocket)),
+            socket,
+            server.connect(),
+        )
     }
 
     /// Nothing has come to any of them that it has not asked for.
     fn settle(&mut self) {
-        let Newcomers(phoenix, socket_io, bayeux, http) = self;
+        let NewConnections(phoenix, socket_io, bayeux, http) = self;
         phoenix.settle();
         socket_io.settle();
         bayeux.settle();
@@ -171,7 +177,7 @@ impl Newcomers {
     }
 }
 
-/// Says something to a Bayeux student in a chat, which waits for the student's next connect if `socket` is
+/// Sends a message to a Bayeux student in a chat, which waits for the student's next connect if `socket` is
 /// closed.
 fn tell(server: &Server, (teacher, _, chat): &(String, String, String), text: &str) {
     ok(server, publish(teacher, &format!("{chat}/teacher/send"), json!({"message": text})));
@@ -195,15 +201,15 @@ fn what_one_socket_has_carried_never_goes_to_the_next_in_its_slot() {
     shared.settle();
     drop(shared);
     closed("the shared socket's end");
-    let mut newcomers = Newcomers::open(&server);
+    let mut new_connections = NewConnections::open(&server);
     tell(&server, &users, "one");
-    newcomers.settle();
-    // The student's next connect by another way takes nothing from whoever is in that slot now.
+    new_connections.settle();
+    // The student's next connect by another way takes nothing from the connection in that slot now.
     assert_eq!(post(&server, json!([connect_now(student)]))[1]["data"]["message"], "one");
-    newcomers.settle();
-    drop(newcomers);
-    closed("the newcomers' end");
-    let mut next = Newcomers::open(&server);
+    new_connections.settle();
+    drop(new_connections);
+    closed("the end of the new connections");
+    let mut next = NewConnections::open(&server);
     tell(&server, &users, "two");
     next.settle();
     assert_eq!(post(&server, json!([connect_now(student)]))[1]["data"]["message"], "two");

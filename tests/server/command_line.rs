@@ -21,7 +21,7 @@ fn taken() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// It could not listen there, and said so in a line.
+/// It could not listen there, and the error is one line.
 fn failed_to_listen(output: &Output, address: SocketAddr) {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -92,7 +92,7 @@ fn what_is_not_understood_is_a_usage_error() {
     assert!(text(&output.stderr).contains("PORT"));
 }
 
-/// An option that is passed over would leave the door open.
+/// An ignored option would leave the server less protected than configured.
 #[cfg(unix)]
 #[test]
 fn an_environment_that_is_no_text_is_a_usage_error() {

@@ -6,7 +6,7 @@ use std::io::Write;
 use support::Server;
 use support::raw::{self, read_head, read_response, request};
 
-/// What a browser sends when somebody opens an address.
+/// The headers of a browser that navigates to an address.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";

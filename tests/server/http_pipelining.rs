@@ -12,12 +12,12 @@ use support::phoenix::Version::V2;
 use support::raw::{Bystander, read_response, read_to_end};
 use support::{Server, raw};
 
-/// A request whose answer shows its number: so many students are listed.
+/// A request whose answer shows its number: that many students are listed.
 fn numbered(number: usize) -> String {
     format!("GET /?limit={number} HTTP/1.1\r\nHost: x\r\n\r\n")
 }
 
-/// A server with so many students on one socket.
+/// A server with this many students on one socket.
 fn with_students(count: usize) -> (Server, Phoenix) {
     let server = Server::start(&[]);
     let mut phoenix = Phoenix::connect(&server, V2);
@@ -64,8 +64,8 @@ fn answers_of_many_megabytes_come_whole_and_in_order() {
     sent.join().unwrap();
 }
 
-/// Sends so many requests, shuts the client's side and counts the answers. Behind each of the first
-/// two steps it waits for a bystander so many times, which gives the server turns to take in between.
+/// Sends `count` requests, shuts the client's side and counts the answers. Behind each of the first
+/// two steps it waits for a bystander a number of times, which gives the server turns to take in between.
 fn answers_after_shutdown(server: &Server, count: usize, waits: [usize; 2]) -> usize {
     let mut bystander = Bystander::new(server);
     let mut stream = server.connect();
@@ -163,24 +163,24 @@ fn byte_by_byte_changes_nothing() {
 fn costly_requests_are_answered_first_come_first_served() {
     const CONNECTIONS: usize = 50;
     const REQUESTS: usize = 40;
-    // With so many rows a turn that makes the lists takes longer than a newcomer takes to come.
+    // With this many rows a turn that makes the lists takes longer than a connection takes to arrive.
     let (server, _students) = with_students(1000);
-    let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| raw::open_http(&server)).collect();
-    // All of their requests are there before the first newcomer's.
+    let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| raw::open_http(&server)).collect();
+    // All of their requests are there before the first new client's.
     server.signal("STOP");
-    for stream in &mut crowd {
+    for stream in &mut clients {
         stream.write_all(numbered(0).repeat(REQUESTS).as_bytes()).unwrap();
     }
     server.signal("CONT");
     let all_responses = |newcomers: usize| CONNECTIONS * (REQUESTS + 1) + newcomers;
-    let is_crowd_served = |newcomers: usize| {
+    let are_clients_served = |newcomers: usize| {
         let responses = Metrics::of(&server).get("mio_chat_http_responses_total", &[("code", "200")]);
         responses >= all_responses(newcomers) as f64
     };
-    let newcomers = (0..).find(|newcomers| is_crowd_served(*newcomers)).unwrap();
-    // Each of them had to wait for one response to each of the crowd, or to most.
+    let newcomers = (0..).find(|newcomers| are_clients_served(*newcomers)).unwrap();
+    // Each of them had to wait for one response to each of the clients, or to most.
     assert!(newcomers <= 2 * REQUESTS, "{newcomers} newcomers got in between {REQUESTS} requests of each");
-    for stream in &mut crowd {
+    for stream in &mut clients {
         (0..REQUESTS).for_each(|_| assert_eq!(read_response(stream).status, 200));
     }
 }

@@ -17,7 +17,7 @@ fn is_alive(stream: &mut TcpStream) {
 }
 
 #[test]
-fn what_is_slow_to_come_is_given_up_after_ten_seconds() {
+fn a_request_that_takes_ten_seconds_is_closed() {
     let server = Server::start(&[]);
     let _user = Phoenix::student(&server, V1, 1);
     let upgrade = raw::handshake("/ws");
@@ -46,7 +46,7 @@ fn what_is_slow_to_come_is_given_up_after_ten_seconds() {
     let head = read_head(&mut stalled_head);
     assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
     assert_eq!(read_to_end(&mut stalled_head), b"", "a response to HEAD has no content");
-    // Nobody waits for an answer here, and a browser would take one for that to its next request.
+    // No request is waiting for a response, and a browser would take one as that to its next request.
     assert_eq!(read_to_end(&mut silent), b"");
     assert_eq!(read_to_end(&mut used), b"");
     assert_eq!(server.snapshot()["students"]["total"], 1, "a WebSocket does not count as slow");

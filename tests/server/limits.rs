@@ -10,7 +10,7 @@ use support::{Server, wait_until};
 /// Tries to open a WebSocket: the socket, or `None` if the connection is refused.
 fn try_open(server: &Server) -> Option<TcpStream> {
     let mut stream = server.connect();
-    // Writing to a connection that was refused meanwhile may fail, and so may reading what it was told.
+    // Writing to a connection that was refused meanwhile may fail, and so may reading the response.
     let _ = stream.write_all(handshake("/ws").as_bytes());
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -19,7 +19,7 @@ fn try_open(server: &Server) -> Option<TcpStream> {
             Ok(1) => head.push(byte[0]),
             Ok(_) => break,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
-            Err(error) => panic!("neither taken nor refused: {error}"),
+            Err(error) => panic!("neither accepted nor refused: {error}"),
         }
     }
     if head.starts_with(b"HTTP/1.1 101 ") {
@@ -34,11 +34,11 @@ fn is_alive(stream: &mut TcpStream) {
 }
 
 #[test]
-fn one_connection_too_many_is_told_so_and_the_others_go_on() {
+fn a_connection_above_the_limit_gets_503_and_the_others_go_on() {
     let server = Server::start(&["--max-connections", "3"]);
     let mut streams: Vec<_> = (0..3).map(|_| open(&server, "/ws")).collect();
     for _ in 0..10 {
-        // What is refused at the door sends nothing, so that nothing can cross with the answer.
+        // The refused client sends nothing, so that nothing can cross with the response.
         let mut refused = server.connect();
         let response = read_response(&mut refused);
         assert_eq!(response.status, 503);
@@ -50,13 +50,13 @@ fn one_connection_too_many_is_told_so_and_the_others_go_on() {
 }
 
 #[test]
-fn there_is_room_again_when_one_leaves() {
+fn a_closed_connection_frees_its_slot() {
     let server = Server::start(&["--max-connections", "3"]);
     let mut streams: Vec<_> = (0..3).map(|_| open(&server, "/ws")).collect();
     for _ in 0..10 {
         assert!(try_open(&server).is_none());
         streams.remove(0);
-        wait_until("room for another", || {
+        wait_until("a slot for another", || {
             streams.extend(try_open(&server));
             streams.len() == 3
         });
@@ -65,7 +65,7 @@ fn there_is_room_again_when_one_leaves() {
 }
 
 #[test]
-fn without_descriptors_those_inside_go_on_and_those_outside_are_refused() {
+fn without_descriptors_new_connections_are_refused_and_the_others_go_on() {
     let mut command = Server::command();
     let binary = command.get_program().to_owned();
     command = std::process::Command::new("sh");
@@ -79,16 +79,16 @@ fn without_descriptors_those_inside_go_on_and_those_outside_are_refused() {
         assert!(refused > 0, "64 descriptors are not enough for {} connections", inside.len());
         assert!(inside.len() > 30, "most of 64 descriptors serve: {}", inside.len());
         inside.iter_mut().for_each(is_alive);
-        // Room for the next round: one that comes finds it, without anybody else's help.
+        // Slots for the next round: a new connection gets one without further events.
         let count = inside.len();
         inside.truncate(count / 2);
-        wait_until("room for another", || {
+        wait_until("a slot for another", || {
             inside.extend(try_open(&server));
             inside.len() == count
         });
         inside.iter_mut().for_each(is_alive);
         inside.clear();
-        wait_until("room for all", || {
+        wait_until("slots for all", || {
             inside.extend(try_open(&server));
             inside.len() > 30
         });

@@ -1,4 +1,4 @@
-//! What waits for all clients together is bounded, and those who are furthest behind are cut off first.
+//! The output backlog of all clients together is bounded, and the slowest consumers are evicted first.
 
 use crate::support;
 
@@ -24,7 +24,7 @@ fn assert_within_limit(server: &Server, sent_in_a_turn: usize) {
     assert!(backlog <= ((1 << 20) + sent_in_a_turn) as f64, "{backlog}");
 }
 
-/// A message of so many KiB.
+/// A message of this many KiB.
 fn message(kib: usize) -> Value {
     json!({"message": "x".repeat(kib * 1024)})
 }
@@ -95,7 +95,7 @@ fn input_that_never_comes_whole_counts_too() {
         bystander.settle();
         assert_within_limit(&server, 2 * 60_000);
     }
-    wait_until("some are cut off", || metric(&server, "mio_chat_overloads_total") > 0.0);
+    wait_until("some are evicted", || metric(&server, "mio_chat_overloads_total") > 0.0);
     drop(streams);
     wait_until("nothing waits", || metric(&server, "mio_chat_backlog_bytes") == 0.0);
 }

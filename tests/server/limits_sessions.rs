@@ -23,7 +23,7 @@ enum Opened {
 }
 
 impl Opened {
-    /// Opens a session as somebody whom a proxy calls `address`, of either protocol in turn.
+    /// Opens a session for a peer that a proxy calls `address`, of either protocol in turn.
     fn new(server: &Server, number: usize, address: &str) -> Opened {
         let forwarded = format!("Host: x\r\nX-Forwarded-For: {address}\r\n");
         if number.is_multiple_of(2) {
@@ -90,7 +90,7 @@ fn the_sessions_of_all_peers_are_limited_too() {
 }
 
 #[test]
-fn a_flood_of_handshakes_keeps_nobody_out_and_ends_nobody_who_is_there() {
+fn a_flood_of_handshakes_refuses_no_user_and_ends_no_session_in_use() {
     let server = Server::start(&["--max-connections", "64"]);
     let mut waiting = SocketIo::connect(&server, (4, socket_io::Polling));
     waiting.session().begin_poll();
@@ -115,7 +115,7 @@ fn a_flood_of_handshakes_keeps_nobody_out_and_ends_nobody_who_is_there() {
     drop(waiting);
 }
 
-/// Connects that are answered at once never hold a request, and still say that the client is there.
+/// Connects that are answered at once never hold a request, and still show that the client is there.
 #[test]
 fn a_session_that_only_connects_is_not_the_longest_silent() {
     let server = Server::start(&LIMITED);
@@ -147,7 +147,7 @@ fn a_batch_opens_one_session() {
 fn a_session_that_never_polls_or_connects_ends_after_ten_seconds() {
     let server = Server::start(&[]);
     let sessions: Vec<_> = (0..4).map(|n| Opened::new(&server, n, "-")).collect();
-    // A post does not say that anything would be read.
+    // A post does not show that the client would read.
     assert!(sessions[1].is_alive(&server));
     assert!(sessions[2].is_alive(&server), "one that connects");
     let mut polling = Session::new(&server, 4);

@@ -13,12 +13,12 @@ use support::raw::{Bystander, echo, frame, heartbeat, open, read_frame};
 use support::socket_io::{self, Polling, Socket};
 use support::{Server, wait_until};
 
-/// A payload of some 60000 bytes that says which one it is.
+/// A payload of some 60000 bytes with its number.
 fn large(number: usize) -> String {
     format!(r#"{{"number":{number},"message":"{}"}}"#, "x".repeat(60_000))
 }
 
-/// The teacher sends until the chat is ended, and says how much memory the server had at the most.
+/// The teacher sends until the chat is ended, and returns the most memory that the server had.
 fn send_until_terminated(server: &Server, teacher: &mut Phoenix, topic: &str) -> usize {
     let mut peak = 0;
     for number in 0..2000 {
@@ -57,7 +57,7 @@ fn a_student_who_stops_reading_is_cut_off_and_the_teacher_told() {
         assert_eq!(other_teacher.expect(&other, "teacher:receive"), json!({"round": round}));
     }
     let grown = server.memory().saturating_sub(before);
-    assert!(grown < 4 << 20, "{grown} bytes more are held after five were cut off");
+    assert!(grown < 4 << 20, "{grown} bytes more are held after five were closed");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_student_who_pauses_below_the_limit_misses_nothing() {
     assert_eq!(teacher.expect(&topic, "teacher:receive"), json!({"message": "done"}));
 }
 
-/// Writes as much as is taken while nothing is read, and says how much that was.
+/// Writes as much as is taken while nothing is read, and returns how much that was.
 fn flood(server: &Server, stream: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
     let mut bystander = Bystander::new(server);
     stream.set_nonblocking(true).unwrap();
@@ -153,7 +153,7 @@ fn responses_count_as_backlog() {
     let mut streams: Vec<_> = (0..5).map(|_| server.connect()).collect();
     let request = "GET /?limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
     streams.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
-    wait_until("those who do not read are cut off", || closed() == 5.0);
+    wait_until("the clients that do not read are closed", || closed() == 5.0);
 }
 
 /// Engine.IO 3 escapes what is not ASCII, so that the answer to a poll is three times as long as what waited.

@@ -24,7 +24,7 @@ fn the_text_is_prometheus_text() {
     let metrics = Metrics::read(&response.body);
     assert_eq!(metrics.0.samples.len(), samples.count(), "every sample is understood: {}", response.body);
     for sample in &metrics.0.samples {
-        assert!(metrics.0.docs.contains_key(&sample.metric), "{} says what it is", sample.metric);
+        assert!(metrics.0.docs.contains_key(&sample.metric), "{} has a help text", sample.metric);
         let is_counter = matches!(sample.value, prometheus_parse::Value::Counter(_));
         assert_eq!(is_counter, sample.metric.ends_with("_total"), "{}", sample.metric);
     }
@@ -168,26 +168,26 @@ fn who_is_turned_away_is_counted() {
     assert_eq!(metrics.get("mio_chat_max_connections", &[]), 1.0);
 }
 
-/// A line in the log for each would be what the loop does then, and fill the disk.
+/// A log line for each would take most of the time of the loop, and fill the disk.
 #[test]
-fn a_crowd_that_is_turned_away_does_not_fill_the_log() {
-    const CROWD: usize = 200;
+fn many_refused_connections_do_not_fill_the_log() {
+    const CONNECTIONS: usize = 200;
     let server = Server::start(&["--max-connections", "1"]);
     let kept = raw::open(&server, "/ws");
-    for _ in 0..CROWD {
+    for _ in 0..CONNECTIONS {
         let mut stream = server.connect();
         let _ = stream.read(&mut [0; 64]);
     }
     drop(kept);
-    wait_until("there is room again, and all that came before is logged", || {
+    wait_until("a slot is free again, and all refusals before are logged", || {
         raw::request(&server, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").status == 404
             && server.log().contains("is answered with 404")
     });
     let lines = server.log().lines().filter(|line| line.contains("WARN")).count();
-    assert!((1..CROWD / 2).contains(&lines), "{lines} lines");
+    assert!((1..CONNECTIONS / 2).contains(&lines), "{lines} lines");
 }
 
-/// Whoever closes and whoever asks are dealt with in the same turn, at whose end the slot is freed.
+/// A close and a request are handled in the same iteration, at whose end the slot is freed.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_is_not_open_and_closed_at_once() {
@@ -200,7 +200,7 @@ fn a_connection_is_not_open_and_closed_at_once() {
     wait_until("the server is stopped", || server.is_stopped());
     let peer = leaving.local_addr().unwrap();
     drop(leaving);
-    wait_until("the server could know who left", || server.has_the_end_of(peer));
+    wait_until("the server has the end of the closed connection", || server.has_the_end_of(peer));
     asking.write_all(SCRAPE).unwrap();
     server.signal("CONT");
     let metrics = Metrics::read(&raw::read_response(&mut asking).body);
@@ -208,9 +208,9 @@ fn a_connection_is_not_open_and_closed_at_once() {
     assert_eq!(metrics.get("mio_chat_connections", &[]), 1.0);
 }
 
-/// To count all connections for each of a crowd of scrapers would keep everybody waiting.
+/// Counting all connections for each of many scrapers would delay all clients.
 #[test]
-fn whoever_asks_in_the_same_turn_gets_the_same_text() {
+fn scrapes_in_the_same_turn_get_the_same_text() {
     let server = Server::start(&[]);
     let mut streams = [server.connect(), server.connect()];
     // Both connections are known when the server goes on, and both have asked.

@@ -99,7 +99,7 @@ impl Begin {
         )
     }
 
-    /// The status of a request that begins a session, whether there is room for one more or not.
+    /// The status of a request that begins a session, whether the session is accepted or not.
     fn is_admission(&self, status: u16) -> bool {
         status == 503 || status == if self.headers == UPGRADE { 101 } else { 200 }
     }
@@ -120,7 +120,7 @@ fn head(server: &Server, request: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
 }
 
-/// What is asked for by an address, under which the server is always used.
+/// Requests to an IP address are always accepted.
 fn get_by_address(server: &Server, path: &str) -> String {
     raw::request(server, format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")).body
 }

@@ -88,13 +88,13 @@ fn frames_are_those_of_the_original_server() {
     v1.send_text(
         r#"{"topic":"presence:teachers","event":"claim:student","payload":{"teacherId":1},"ref":"2"}"#,
     );
-    let (told, new_chat) = (v1.next_but_status().text, v2.next());
+    let (announcement, new_chat) = (v1.next_but_status().text, v2.next());
     let id = new_chat.payload["id"].as_str().unwrap().to_owned();
     let payload = format!(
         r#"{{"id":"{id}","status":"active","teacher_id":1,"student_id":2,"teacher_entered":false,"student_entered":false,"messages":[]}}"#
     );
     assert_eq!(
-        told,
+        announcement,
         format!(r#"{{"topic":"presence:teachers","event":"new:chat:1","payload":{payload},"ref":null}}"#)
     );
     assert_eq!(new_chat.text, format!(r#"["1",null,"presence:student:2","new:chat",{payload}]"#));
@@ -283,7 +283,7 @@ fn a_teacher_who_connects_hears_no_status() {
     server.wait_until_students_are(0);
     let mut second = Phoenix::teacher(&server, V1, 2);
     loop {
-        // Once the first teacher has been told, the second would have been told too.
+        // Once the first teacher has the status, the second would have it too.
         if first.expect_status()["students"]["total"] == 0 {
             break;
         }
@@ -322,7 +322,7 @@ fn a_rejoin_replaces_the_join() {
     v1.join_ok("presence:teachers", json!({"userId": 6, "role": "teacher"}));
     let teachers = server.snapshot()["teachers"]["teachers"].clone();
     let ids: Vec<_> = teachers.as_array().unwrap().iter().map(|teacher| teacher["id"].clone()).collect();
-    assert_eq!(ids, [json!(1), json!(6)], "joining as somebody else is leaving first");
+    assert_eq!(ids, [json!(1), json!(6)], "joining as another user is leaving first");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Messages to a Phoenix user who has not joined the chat's topic yet: kept until the join and delivered right
-//! behind its answer, refused when there is no more room, and gone with the chat.
+//! behind its answer, refused when the history is full, and gone with the chat.
 
 use crate::support;
 
@@ -15,7 +15,7 @@ const HEADER: usize = 13;
 const FULL: &str = "the other side has not joined yet, and no more is kept for it";
 
 /// A chat that the sender has joined, and the Phoenix user on the other side has not.
-struct Talk {
+struct LateJoin {
     server: Server,
     sender: User,
     recipient: Phoenix,
@@ -27,8 +27,8 @@ struct Talk {
 const RECIPIENT: u64 = 1;
 const SENDER: u64 = 2;
 
-impl Talk {
-    fn begin(version: Version, kind: ClientKind, roles: [&'static str; 2]) -> Talk {
+impl LateJoin {
+    fn begin(version: Version, kind: ClientKind, roles: [&'static str; 2]) -> LateJoin {
         let server = Server::start(&["--chat-history", &HISTORY.to_string()]);
         let (sender, recipient) = if roles[0] == "student" {
             let mut recipient = Phoenix::student(&server, version, RECIPIENT);
@@ -38,9 +38,9 @@ impl Talk {
             let sender = User::student(&server, kind, SENDER);
             (sender, Phoenix::teacher(&server, version, RECIPIENT))
         };
-        let mut talk = Talk { server, sender, recipient, roles, chat: String::new() };
-        talk.claim();
-        talk
+        let mut it = LateJoin { server, sender, recipient, roles, chat: String::new() };
+        it.claim();
+        it
     }
 
     fn claim(&mut self) {
@@ -104,71 +104,71 @@ impl Talk {
 }
 
 /// Every sender's protocol and transport, to either version of Phoenix, in either role.
-fn all(check: impl Fn(Talk)) {
+fn all(check: impl Fn(LateJoin)) {
     for kind in CLIENT_KINDS {
         for version in [V1, V2] {
             for roles in [["student", "teacher"], ["teacher", "student"]] {
-                check(Talk::begin(version, kind, roles));
+                check(LateJoin::begin(version, kind, roles));
             }
         }
     }
 }
 
 #[test]
-fn what_is_sent_before_the_join_comes_with_it_once_and_in_order() {
-    all(|mut talk| {
-        let messages = ["1", "2", "3"].map(|name| talk.message(name, 80));
+fn messages_before_the_join_come_with_it_once_and_in_order() {
+    all(|mut it| {
+        let messages = ["1", "2", "3"].map(|name| it.message(name, 80));
         for message in &messages {
-            assert_eq!(talk.send(message), Ok(()));
+            assert_eq!(it.send(message), Ok(()));
         }
-        talk.recipient.settle();
-        assert_eq!(talk.server.snapshot()["chats"]["active"][0]["message_count"], 3);
-        talk.join(&messages.each_ref());
-        let fourth = talk.message("4", 80);
-        assert_eq!(talk.send(&fourth), Ok(()));
-        talk.receive(&fourth);
-        talk.join(&[]);
-        assert_eq!(talk.server.snapshot()["chats"]["active"][0]["message_count"], 4);
+        it.recipient.settle();
+        assert_eq!(it.server.snapshot()["chats"]["active"][0]["message_count"], 3);
+        it.join(&messages.each_ref());
+        let fourth = it.message("4", 80);
+        assert_eq!(it.send(&fourth), Ok(()));
+        it.receive(&fourth);
+        it.join(&[]);
+        assert_eq!(it.server.snapshot()["chats"]["active"][0]["message_count"], 4);
     });
 }
 
 #[test]
-fn what_does_not_fit_is_refused_and_nothing_is_lost_for_it() {
-    all(|mut talk| {
-        let first = talk.message("first", 100);
-        assert_eq!(talk.send(&first), Ok(()));
-        let room = HISTORY - (HEADER + 100) - HEADER;
-        let too_long = talk.message("too long", room + 1);
-        assert_eq!(talk.send(&too_long), Err(FULL.into()));
-        let last = talk.message("last", room);
-        assert_eq!(talk.send(&last), Ok(()));
-        let short = talk.message("short", 80);
-        assert_eq!(talk.send(&short), Err(FULL.into()));
-        talk.recipient.settle();
-        assert_eq!(talk.server.snapshot()["chats"]["active"][0]["message_count"], 2);
-        talk.join(&[&first, &last]);
-        for message in [&short, &too_long, &talk.message("longer than the history", HISTORY + 1)] {
-            assert_eq!(talk.send(message), Ok(()));
-            talk.receive(message);
+fn a_message_that_does_not_fit_is_refused_and_no_other_is_lost() {
+    all(|mut it| {
+        let first = it.message("first", 100);
+        assert_eq!(it.send(&first), Ok(()));
+        let free = HISTORY - (HEADER + 100) - HEADER;
+        let too_long = it.message("too long", free + 1);
+        assert_eq!(it.send(&too_long), Err(FULL.into()));
+        let last = it.message("last", free);
+        assert_eq!(it.send(&last), Ok(()));
+        let short = it.message("short", 80);
+        assert_eq!(it.send(&short), Err(FULL.into()));
+        it.recipient.settle();
+        assert_eq!(it.server.snapshot()["chats"]["active"][0]["message_count"], 2);
+        it.join(&[&first, &last]);
+        for message in [&short, &too_long, &it.message("longer than the history", HISTORY + 1)] {
+            assert_eq!(it.send(message), Ok(()));
+            it.receive(message);
         }
     });
 }
 
 #[test]
-fn what_is_kept_goes_with_the_chat() {
-    all(|mut talk| {
-        let message = talk.message("lost", 80);
-        assert_eq!(talk.send(&message), Ok(()));
-        talk.sender.terminate();
-        talk.sender.expect(Event::Terminated);
-        let (topic, payload) = (talk.topic(), talk.as_recipient());
-        assert_eq!(talk.recipient.refused(&topic, "phx_join", payload), "unknown chat");
-        talk.recipient.settle();
+fn kept_messages_are_discarded_with_the_chat() {
+    all(|mut it| {
+        let message = it.message("lost", 80);
+        assert_eq!(it.send(&message), Ok(()));
+        it.sender.terminate();
+        it.sender.expect(Event::Terminated);
+        let (topic, payload) = (it.topic(), it.as_recipient());
+        assert_eq!(it.recipient.refused(&topic, "phx_join", payload), "unknown chat");
+        it.recipient.settle();
     });
 }
 
 #[test]
-fn who_is_both_sides_gets_what_was_sent_to_each_with_its_join() {
+fn a_client_that_is_both_sides_gets_the_messages_of_each_with_its_join() {
     for version in [V1, V2] {
         let server = Server::start(&[]);
         let mut both = Phoenix::student(&server, version, 1);

@@ -1,4 +1,4 @@
-//! What is refused, with which words, and that nobody else notices.
+//! What the server refuses over Phoenix, with which reason, and that other users are not affected.
 
 use crate::support;
 
@@ -30,7 +30,7 @@ fn assert_undisturbed(server: &Server, teacher: &mut Phoenix, student: &mut Phoe
 fn joins_that_are_not_granted() {
     for version in [V1, V2] {
         let (server, [mut teacher, mut student, mut stranger], topic) = bystanders(version);
-        let nobody = "chats:67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let unknown = "chats:67e55044-10b1-426f-9247-bb680e5fe0c8";
         let cases: &[(&str, Value, &str)] = &[
             ("presence:teachers", json!({"userId": 1, "role": "teacher"}), "id is in use"),
             ("presence:teachers", json!({"userId": "1", "role": "teacher"}), "id is in use"),
@@ -52,7 +52,7 @@ fn joins_that_are_not_granted() {
             ("presence:teachers", json!("x"), "payload must be an object"),
             (&topic, json!({"userId": 1, "role": "teacher"}), "not your chat"),
             (&topic, json!({"userId": 2, "role": "student"}), "not your chat"),
-            (nobody, json!({"userId": 2, "role": "student"}), "unknown chat"),
+            (unknown, json!({"userId": 2, "role": "student"}), "unknown chat"),
             ("chats:1", json!({"userId": 2, "role": "student"}), "unmatched topic"),
             ("rooms:1", json!({"userId": 2, "role": "student"}), "unmatched topic"),
             ("presence:student:", json!({"userId": "", "role": "student"}), "unmatched topic"),
@@ -101,7 +101,7 @@ fn pushes_that_are_not_carried_out() {
 }
 
 #[test]
-fn sides_of_a_chat_do_not_speak_for_each_other() {
+fn sides_of_a_chat_cannot_act_for_each_other() {
     for version in [V1, V2] {
         let (server, [mut teacher, mut student, _], topic) = bystanders(version);
         for event in ["student:send", "student:joined"] {

@@ -186,7 +186,7 @@ fn a_chat_that_ends_while_the_server_stops_does_no_harm() {
     let (mut teacher, mut student, topic) = chat(&server, (V1, V2), 1, 2);
     server.signal("TERM");
     teacher.expect_close(CloseCode::Away);
-    // On their way when the server has said good-bye: dropped.
+    // Sent after the close frame of the server: dropped.
     let late = frame(0x81, format!(r#"[null,"9","{topic}","chat:terminate",{{}}]"#).as_bytes());
     student.socket.get_mut().write_all(&late).unwrap();
     student.expect_close(CloseCode::Away);

@@ -1,4 +1,4 @@
-//! What a Socket.IO server refuses, with which words, and that nobody else notices.
+//! What the server refuses over Socket.IO, with which reason, and that other users are not affected.
 
 use crate::support;
 
@@ -10,7 +10,7 @@ use support::{Server, raw, wait_until};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-const NOBODY: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+const UNKNOWN_CHAT: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
 
 /// What is wrong about an event, by its name and payload as text.
 fn cases(chat: &str) -> Vec<(&'static str, String, &'static str)> {
@@ -48,7 +48,7 @@ fn cases(chat: &str) -> Vec<(&'static str, String, &'static str)> {
         }
         if event.starts_with("chat:") {
             let payload = |chat: &str| format!(r#"{{"chatId":"{chat}","userId":2,"message":"psst"}}"#);
-            cases.push((event, payload(NOBODY), "unknown chat"));
+            cases.push((event, payload(UNKNOWN_CHAT), "unknown chat"));
             cases.push((event, payload("1"), "unknown chat"));
             if !event.ends_with("joined") {
                 cases.push((event, payload(chat), "not your chat"));
@@ -59,7 +59,7 @@ fn cases(chat: &str) -> Vec<(&'static str, String, &'static str)> {
 }
 
 #[test]
-fn refusals_come_as_acknowledgements_or_as_an_event_and_disturb_nobody() {
+fn refusals_come_as_acknowledgements_or_as_an_event() {
     for way in WAYS {
         let server = Server::start(&[]);
         let (mut teacher, mut student, id) = chat(&server, (way, (7 - way.0, Socket)), 1, 2);
@@ -86,7 +86,7 @@ fn refusals_come_as_acknowledgements_or_as_an_event_and_disturb_nobody() {
 }
 
 #[test]
-fn somebody_else_s_chat_is_not_entered() {
+fn a_chat_of_other_users_is_refused() {
     for way in WAYS {
         let server = Server::start(&[]);
         let (mut teacher, mut student, id) = chat(&server, (way, way), 1, 2);
@@ -96,7 +96,7 @@ fn somebody_else_s_chat_is_not_entered() {
             let entry = json!({"chatId": id, "userId": user});
             assert_eq!(stranger.refused(&format!("chat:{role}:joined"), entry), "not your chat");
         }
-        // Nor do the sides speak for each other.
+        // Nor can one side act for the other.
         let message = json!({"chatId": id, "message": "x"});
         for event in ["send", "terminate"] {
             let reason = teacher.refused(&format!("chat:student:{event}"), message.clone());
@@ -127,7 +127,7 @@ fn a_chat_that_is_over_takes_nothing_more() {
 }
 
 #[test]
-fn binary_events_are_refused_and_their_attachments_passed_over() {
+fn binary_events_are_refused_and_their_attachments_ignored() {
     for (revision, transport) in WAYS {
         let server = Server::start(&[]);
         let mut client = SocketIo::connect(&server, (revision, transport));
@@ -231,7 +231,7 @@ fn the_first_packet_of_revision_5_is_connect() {
         assert_eq!((frame.code, &*frame.reason), (CloseCode::Protocol, "first packet is not CONNECT"));
         server.wait_until_empty();
     }
-    // Whoever was connected and has disconnected is told so, and may come back.
+    // A client that has disconnected gets an error, and may connect again.
     let mut client = SocketIo::connect(&server, (4, Socket));
     client.send("41");
     client.send(r#"421["ping"]"#);
@@ -276,7 +276,7 @@ fn send_attachment(client: &mut SocketIo, way: (u8, Transport)) {
 }
 
 #[test]
-fn text_that_is_no_packet_closes() {
+fn text_that_is_not_a_packet_closes() {
     let server = Server::start(&[]);
     for text in [
         "",
@@ -324,7 +324,7 @@ fn text_that_is_no_packet_closes() {
 }
 
 #[test]
-fn packets_that_say_nothing_here_are_passed_over() {
+fn packets_without_effect_are_ignored() {
     let server = Server::start(&[]);
     for way in WAYS {
         let mut client = SocketIo::connect(&server, way);

@@ -42,7 +42,7 @@ impl Traffic<'_> {
         format!(r#"{{"chatId":"{}","message":"{n}"}}"#, self.chat)
     }
 
-    /// Both say the next one. What the student says has arrived when the teacher is answered.
+    /// Both send the next one. The student's has arrived when the teacher is answered.
     fn flow(&mut self, teacher: &mut SocketIo, student: &mut SocketIo) {
         let payload = self.payload(self.sent);
         teacher.say("teacher", &payload);
@@ -52,11 +52,11 @@ impl Traffic<'_> {
     }
 
     /// What the student has got, which has to be all of it.
-    fn assert_heard(&self, heard: &[String]) {
+    fn assert_received(&self, received: &[String]) {
         let expected: Vec<_> = (0..self.sent)
             .map(|n| format!(r#"42["chat:{}:student:receive",{}]"#, self.chat, self.payload(n)))
             .collect();
-        assert_eq!(heard, expected);
+        assert_eq!(received, expected);
     }
 }
 
@@ -66,12 +66,12 @@ fn messages_before_between_and_after_arrive_once_and_in_order() {
         for is_parked in [false, true] {
             let (server, mut teacher, mut student, chat) = polling_student(revision);
             let mut traffic = Traffic { chat: &chat, sent: 0 };
-            let mut heard = Vec::new();
+            let mut received = Vec::new();
             traffic.flow(&mut teacher, &mut student);
             if !is_parked {
                 traffic.flow(&mut teacher, &mut student);
             }
-            heard.extend(student.session().poll());
+            received.extend(student.session().poll());
             let mut socket = open_socket(&server, &student.session().upgrade_path());
             if is_parked {
                 student.session().begin_poll();
@@ -91,10 +91,10 @@ fn messages_before_between_and_after_arrive_once_and_in_order() {
             student.link = Link::Socket(Box::new(socket));
             traffic.flow(&mut teacher, &mut student);
             traffic.flow(&mut teacher, &mut student);
-            while heard.len() < traffic.sent {
-                heard.push(student.next());
+            while received.len() < traffic.sent {
+                received.push(student.next());
             }
-            traffic.assert_heard(&heard);
+            traffic.assert_received(&received);
             teacher.settle();
             student.settle();
         }
@@ -107,7 +107,7 @@ fn a_poll_while_the_websocket_is_tried_is_not_held() {
         let (server, mut teacher, mut student, chat) = polling_student(revision);
         let mut socket = probe(&server, &mut student);
         assert_eq!(student.session().poll(), ["6"]);
-        // One that comes with mail brings that, and the rest goes over the WebSocket.
+        // A poll with packets waiting returns these, and the rest goes over the WebSocket.
         let payload = format!(r#"{{"chatId":"{chat}","message":"1"}}"#);
         teacher.say("teacher", &payload);
         teacher.settle();
@@ -153,9 +153,7 @@ const FAILURES: [Failure; 7] = [
         std::mem::forget(socket);
     }),
     ("a close frame", |mut socket| socket.close(None).unwrap()),
-    ("another packet than the word to change over", |socket| {
-        send_last(socket, Message::text("42[\"ping\"]"))
-    }),
+    ("another packet than the upgrade packet", |socket| send_last(socket, Message::text("42[\"ping\"]"))),
     ("text that is no packet", |socket| send_last(socket, Message::text("x"))),
     ("an empty text", |socket| send_last(socket, Message::text(""))),
     ("a binary frame", |socket| send_last(socket, Message::binary(vec![4, 1]))),
@@ -222,7 +220,7 @@ fn a_probe_that_never_began_leaves_the_session_to_the_polls() {
 fn a_second_probe_does_not_spoil_the_first() {
     let (server, mut teacher, mut student, chat) = polling_student(4);
     let path = student.session().upgrade_path();
-    // Both sockets are open before either says anything.
+    // Both sockets are open before either sends anything.
     let (mut first, mut second) = (open_socket(&server, &path), open_socket(&server, &path));
     first.send(Message::text("2probe")).unwrap();
     assert_eq!(first.read().unwrap(), Message::text("3probe"));

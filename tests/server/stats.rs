@@ -1,4 +1,4 @@
-//! The topic `server:stats`: figures for anybody who wants to see them, and nothing else.
+//! The topic `server:stats`: figures that any client may subscribe to.
 
 use crate::support;
 
@@ -70,7 +70,7 @@ fn who_leaves_or_goes_is_told_no_more() {
     leaver.push(TOPIC, "phx_leave", json!({}));
     drop(gone);
     while leaver.next().event != "phx_close" {}
-    // Two more for one who stays; whoever left has none of them.
+    // Two more for a client that stays; one that left gets none.
     for _ in 0..3 {
         stays.expect(TOPIC, "stats");
     }
@@ -86,8 +86,8 @@ fn somebody_who_joins_again_and_again_has_nobody_flooded() {
         restless.push(TOPIC, "phx_join", json!({}));
         while restless.next().event != "phx_reply" {}
     }
-    let told = std::iter::repeat_with(|| watcher.expect(TOPIC, "stats")["uptime_ms"].as_u64().unwrap());
-    let told: Vec<_> = told.take(4).collect();
+    let times = std::iter::repeat_with(|| watcher.expect(TOPIC, "stats")["uptime_ms"].as_u64().unwrap());
+    let times: Vec<_> = times.take(4).collect();
     // By the server's own clock.
-    assert!(told.is_sorted_by(|before, after| before + 100 <= *after), "{told:?}");
+    assert!(times.is_sorted_by(|before, after| before + 100 <= *after), "{times:?}");
 }

@@ -12,7 +12,7 @@ use crate::support::{PATIENCE, Server, wait_until};
 
 const COUNT: usize = 10_000;
 
-/// One who opens a WebSocket and says something at once.
+/// A client that opens a WebSocket and sends a heartbeat at once.
 struct Arrival {
     stream: TcpStream,
     has_written: bool,
@@ -26,7 +26,7 @@ impl Arrival {
         Arrival { stream, has_written: false, got: Vec::new() }
     }
 
-    /// Goes on as far as it can; says whether it has its answer.
+    /// Writes and reads what it can; returns whether it has its answer.
     fn proceed(&mut self, request: &[u8], answer: &[u8]) -> bool {
         if !self.has_written {
             match self.stream.write(request) {
@@ -34,17 +34,17 @@ impl Arrival {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return false;
                 }
-                Err(error) => panic!("one of the crowd is turned away: {error}"),
+                Err(error) => panic!("a connection is refused: {error}"),
             }
             self.has_written = true;
         }
         let mut buffer = [0; 1024];
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => panic!("one of the crowd is turned away: {}", String::from_utf8_lossy(&self.got)),
+                Ok(0) => panic!("a connection is refused: {}", String::from_utf8_lossy(&self.got)),
                 Ok(length) => self.got.extend(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.got.ends_with(answer),
-                Err(error) => panic!("one of the crowd is turned away: {error}"),
+                Err(error) => panic!("a connection is refused: {error}"),
             }
         }
     }
@@ -52,7 +52,7 @@ impl Arrival {
 
 #[test]
 #[ignore = "ten thousand connections"]
-fn ten_thousand_who_arrive_at_once_are_all_let_in() {
+fn ten_thousand_connections_at_once_are_all_accepted() {
     let server = crate::start(&["--idle-timeout", "10m"]);
     let pairs = Pairs::start(&server);
     let (descriptors, memory, cpu) = (server.descriptors(), server.memory(), server.cpu());
@@ -60,15 +60,15 @@ fn ten_thousand_who_arrive_at_once_are_all_let_in() {
     let answer = echo("hello");
     let mut poll = Poll::new().unwrap();
     let begin = Instant::now();
-    let mut crowd: Vec<_> = (0..COUNT).map(|index| Arrival::begin(&server, &poll, Token(index))).collect();
+    let mut clients: Vec<_> = (0..COUNT).map(|index| Arrival::begin(&server, &poll, Token(index))).collect();
     let asked = begin.elapsed();
     let mut events = Events::with_capacity(1024);
     let mut times: Vec<Duration> = Vec::new();
     while times.len() < COUNT {
-        assert!(begin.elapsed() < PATIENCE, "{} are left outside", COUNT - times.len());
+        assert!(begin.elapsed() < PATIENCE, "{} are not accepted", COUNT - times.len());
         poll.poll(&mut events, Some(Duration::from_secs(1))).unwrap();
         for event in &events {
-            let arrival = &mut crowd[event.token().0];
+            let arrival = &mut clients[event.token().0];
             if !arrival.got.ends_with(answer.as_bytes()) && arrival.proceed(&request, answer.as_bytes()) {
                 times.push(begin.elapsed());
             }
@@ -77,8 +77,8 @@ fn ten_thousand_who_arrive_at_once_are_all_let_in() {
     assert!(server.descriptors() >= descriptors + COUNT);
     let used = server.cpu() - cpu;
     let each = server.memory().saturating_sub(memory) / COUNT;
-    drop(crowd);
-    wait_until("all of the crowd are gone", || server.descriptors() == descriptors);
+    drop(clients);
+    wait_until("all connections are closed", || server.descriptors() == descriptors);
     crate::report(
         "10,000 connections at once",
         format!("{COUNT} connects within {asked:.1?}, each with an upgrade and a heartbeat"),

@@ -1,4 +1,4 @@
-//! A million connections come and go, in every way to leave.
+//! A million connections open and close, in every way.
 
 use std::env;
 use std::net::SocketAddr;
@@ -6,33 +6,33 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::healthy_pairs::Pairs;
+use crate::short_connections::{Addresses, SHORT_CONNECTIONS};
 use crate::support::{Server, wait_until};
-use crate::visitor::{Door, VISITS};
 
 /// Connections in all, unless STRESS_CHURN says otherwise.
 const COUNT: u64 = 1_000_000;
-/// After these the server has taken the memory that such a crowd takes.
+/// After these the server has all the memory that this load needs.
 const FIRST: u64 = 10_000;
-/// By how much it may have more at the end.
+/// How much more it may have at the end.
 const SLACK: usize = 4 << 20;
 const THREADS: u64 = 4;
 /// Addresses of this machine that the server listens on.
 const ADDRESSES: u8 = 8;
-/// A Bayeux client that left without a word is forgotten after a minute and a half.
+/// A Bayeux client that did not disconnect ends after a minute and a half.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// So many connections come and go, from several threads.
+/// Opens and closes this many connections, from several threads.
 fn churn(server: &Server, ids: u64, count: u64) {
     thread::scope(|scope| {
         for index in 0..THREADS {
-            let door = Door((1..=ADDRESSES).map(|last| address(server, last)).collect());
+            let addresses = Addresses((1..=ADDRESSES).map(|last| address(server, last)).collect());
             scope.spawn(move || {
-                let mut visits = VISITS.iter().cycle();
+                let mut kinds = SHORT_CONNECTIONS.iter().cycle();
                 let mut id = ids + index * 10 * count;
                 let mut so_far = 0;
                 while so_far < count / THREADS {
-                    so_far += visits.next().unwrap()(&door, id);
-                    // One visit may be two users.
+                    so_far += kinds.next().unwrap()(&addresses, id);
+                    // One kind has two users.
                     id += 3;
                 }
             });
@@ -49,14 +49,14 @@ fn wait_for_silence(server: &Server, descriptors: usize, students: usize) {
     let is_silent =
         || server.descriptors() == descriptors && server.snapshot()["students"]["total"] == students;
     while !is_silent() {
-        assert!(begin.elapsed() < LONGEST, "somebody who left is kept: {}", server.snapshot());
+        assert!(begin.elapsed() < LONGEST, "a user who left is still there: {}", server.snapshot());
         thread::sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
 #[ignore = "a million connections"]
-fn a_million_come_and_go_and_leave_nothing_behind() {
+fn a_million_connections_leave_nothing_behind() {
     let count = env::var("STRESS_CHURN").map_or(COUNT, |count| count.parse().expect("a number"));
     let hosts: Vec<_> =
         (2..=ADDRESSES).flat_map(|last| ["--host".into(), format!("127.0.0.{last}")]).collect();
@@ -80,7 +80,7 @@ fn a_million_come_and_go_and_leave_nothing_behind() {
         "churn",
         format!(
             "{count} connections of {} kinds, {} a second, {chats} chats among them",
-            VISITS.len(),
+            SHORT_CONNECTIONS.len(),
             ((count - FIRST) as f64 / taken.as_secs_f64()).round()
         ),
         format!(

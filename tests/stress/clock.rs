@@ -12,9 +12,9 @@ use crate::healthy_pairs::Pairs;
 use crate::support::raw::{Answer, answers, echo, frame, heartbeat, open, read_close, read_frame, request};
 use crate::support::{Server, wait_until};
 
-/// The server is stopped for longer than anybody may be silent, which is so many seconds, and all of so many clients
-/// speak meanwhile.
-fn everybody_who_spoke_while_the_server_was_stopped_stays(count: usize, seconds: u64) {
+/// The server is stopped for longer than the idle timeout, which is `seconds`, and each of `count` clients sends
+/// meanwhile.
+fn clients_that_sent_while_the_server_was_stopped_stay(count: usize, seconds: u64) {
     let server = crate::start(&["--idle-timeout", &format!("{seconds}s")]);
     let pairs = Pairs::start(&server);
     let mut clients: Vec<TcpStream> = (0..count).map(|_| open(&server, "/ws")).collect();
@@ -31,29 +31,29 @@ fn everybody_who_spoke_while_the_server_was_stopped_stays(count: usize, seconds:
     }
     crate::report(
         "server stopped for longer than the idle timeout",
-        format!("{count} clients, all of whom speak meanwhile"),
+        format!("{count} clients, all of which send meanwhile"),
         format!("all {count}; {}", pairs.finish()),
     );
 }
 
 #[test]
-fn who_spoke_while_the_server_was_stopped_is_not_taken_for_silent() {
-    everybody_who_spoke_while_the_server_was_stopped_stays(10, 2);
+fn a_client_that_sent_while_the_server_was_stopped_is_not_idle() {
+    clients_that_sent_while_the_server_was_stopped_stay(10, 2);
 }
 
 #[test]
 #[ignore = "thousands of connections"]
-fn thousands_who_spoke_while_the_server_was_stopped_are_not_taken_for_silent() {
-    everybody_who_spoke_while_the_server_was_stopped_stays(3000, 5);
+fn thousands_of_clients_that_sent_while_the_server_was_stopped_are_not_idle() {
+    clients_that_sent_while_the_server_was_stopped_stay(3000, 5);
 }
 
 /// The server is stopped while it reads: what came in time for a turn and what came when that turn was long over
 /// are read at once, and nothing tells of the latter once more.
 #[test]
-fn who_spoke_while_the_server_was_stopped_in_the_middle_of_a_turn_is_not_taken_for_silent() {
+fn a_client_that_sent_while_the_server_was_stopped_in_the_middle_of_a_turn_is_not_idle() {
     let server = crate::start(&["--idle-timeout", "2s"]);
     let mut quiet = open(&server, "/ws");
-    // Claims of whoever is no teacher take a while and are many.
+    // Claims by clients that are no teachers take a while, and there are many.
     let claim = r#"{"topic":"presence:teachers","event":"claim:student","payload":{},"ref":null}"#;
     let claims = frame(0x81, claim.as_bytes()).repeat(400);
     let mut busy: Vec<TcpStream> = (0..200).map(|_| open(&server, "/ws")).collect();
@@ -114,7 +114,7 @@ fn setting_the_system_s_clock_moves_no_deadline() {
         fs::write(&offset, jump).unwrap();
         let there = year(&server);
         assert!(there.abs_diff(now.saturating_add_signed(years)) <= 1, "{jump}: {there}");
-        // Who is silent has its two seconds and no more or less; those who talk talk on.
+        // A silent client is closed after two seconds, no sooner or later; the pairs go on.
         let begin = Instant::now();
         let mut silent = open(&server, "/ws");
         assert_eq!(read_close(&mut silent), Some(1001));
@@ -123,6 +123,6 @@ fn setting_the_system_s_clock_moves_no_deadline() {
     crate::report(
         "system clock set",
         format!("{} jumps, by up to 50 years forward and 10 back", jumps.len()),
-        format!("nobody closed but who was silent, two seconds later each; {}", pairs.finish()),
+        format!("only silent clients closed, two seconds later each; {}", pairs.finish()),
     );
 }

@@ -11,12 +11,12 @@ use crate::support::{Server, wait_until};
 
 const ROUNDS: usize = 5;
 /// Connections tried in each round.
-const CROWD: usize = 300;
+const BURST: usize = 300;
 
-/// A WebSocket, or `None` if the connection is refused, which it has to be told.
+/// A WebSocket, or `None` if the connection is refused, which takes a 503 or a reset.
 fn try_open(server: &Server) -> Option<TcpStream> {
     let mut stream = server.connect();
-    // Writing to a connection that was refused meanwhile may fail, and so may reading what it was told.
+    // Writing to a connection that was refused meanwhile may fail, and so may reading the response.
     let _ = stream.write_all(handshake("/ws").as_bytes());
     let mut status = [0; 12];
     match stream.read_exact(&mut status) {
@@ -27,44 +27,44 @@ fn try_open(server: &Server) -> Option<TcpStream> {
     None
 }
 
-/// Crowds come and go; returns how many connections were taken and refused in all.
-fn crowds(server: &Server, room: RangeInclusive<usize>) -> (usize, usize) {
-    let (mut taken, mut refused) = (0, 0);
+/// Opens and closes bursts of connections; returns how many were accepted and refused in all.
+fn bursts(server: &Server, capacity: RangeInclusive<usize>) -> (usize, usize) {
+    let (mut accepted, mut refused) = (0, 0);
     for _ in 0..ROUNDS {
         let before = server.descriptors();
-        let mut inside: Vec<_> = (0..CROWD).filter_map(|_| try_open(server)).collect();
-        let full = inside.len();
-        assert!(room.contains(&full), "{full} are let in");
-        taken += full;
-        refused += CROWD - full;
-        // When some have left, as many others get in.
-        inside.drain(..20);
-        wait_until("room for those who come then", || {
+        let mut open: Vec<_> = (0..BURST).filter_map(|_| try_open(server)).collect();
+        let full = open.len();
+        assert!(capacity.contains(&full), "{full} are accepted");
+        accepted += full;
+        refused += BURST - full;
+        // When some have closed, as many others are accepted.
+        open.drain(..20);
+        wait_until("as many others are accepted", || {
             match try_open(server) {
-                Some(stream) => inside.push(stream),
+                Some(stream) => open.push(stream),
                 None => refused += 1,
             }
-            inside.len() == full
+            open.len() == full
         });
-        taken += 20;
-        drop(inside);
-        wait_until("all of the crowd are gone", || server.descriptors() == before);
+        accepted += 20;
+        drop(open);
+        wait_until("all connections are closed", || server.descriptors() == before);
     }
-    (taken, refused)
+    (accepted, refused)
 }
 
-fn survive(scenario: &str, server: &Server, room: RangeInclusive<usize>) {
+fn survive(scenario: &str, server: &Server, capacity: RangeInclusive<usize>) {
     let pairs = Pairs::start(server);
-    let (taken, refused) = crowds(server, room);
+    let (accepted, refused) = bursts(server, capacity);
     crate::report(
         scenario,
-        format!("{} connections in {ROUNDS} crowds", taken + refused),
-        format!("{taken} let in, {refused} refused with 503, none forgotten; {}", pairs.finish()),
+        format!("{} connections in {ROUNDS} bursts", accepted + refused),
+        format!("{accepted} accepted, {refused} refused with 503, none left open; {}", pairs.finish()),
     );
 }
 
 #[test]
-fn without_descriptors_those_outside_are_refused_and_those_inside_talk_on() {
+fn without_descriptors_new_connections_are_refused_and_the_others_go_on() {
     let mut command = Command::new("sh");
     command.args(["-c", r#"ulimit -n 128; exec "$0" "$@""#]).arg(Server::command().get_program());
     command.args(["--host", "127.0.0.1", "--port", "0", "--max-connections", "1000"]);
@@ -73,7 +73,7 @@ fn without_descriptors_those_outside_are_refused_and_those_inside_talk_on() {
 }
 
 #[test]
-fn beyond_max_connections_those_outside_are_refused_and_those_inside_talk_on() {
+fn beyond_max_connections_new_connections_are_refused_and_the_others_go_on() {
     // The pairs have fifteen connections.
     survive("115 connections at the most", &crate::start(&["--max-connections", "115"]), 100..=100);
 }

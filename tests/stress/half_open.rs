@@ -10,7 +10,7 @@ use crate::support::user::{CLIENT_KINDS, ClientKind, User};
 /// Longer than any protocol waits for a peer.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// A student of each kind vanishes; each partner is told once the protocol has waited long enough.
+/// A student of each kind vanishes; each chat ends once the protocol's timeout is over.
 fn vanish(kinds: &[ClientKind]) {
     let server = crate::start(&["--idle-timeout", "2s"]);
     let pairs = Pairs::start(&server);
@@ -47,12 +47,12 @@ fn wait_for_the_end(mut teacher: User, begin: Instant) -> Duration {
 }
 
 #[test]
-fn whoever_vanishes_from_phoenix_is_found_and_the_partner_told() {
+fn a_phoenix_peer_that_vanishes_is_detected_and_its_chat_ends() {
     vanish(&[ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)]);
 }
 
 #[test]
 #[ignore = "takes a minute and a half"]
-fn whoever_vanishes_is_found_in_every_protocol_and_the_partner_told() {
+fn a_peer_that_vanishes_is_detected_in_every_protocol_and_its_chat_ends() {
     vanish(&CLIENT_KINDS);
 }

@@ -53,12 +53,12 @@ pub struct Talk {
 }
 
 impl Pairs {
-    /// All pairs, each on a thread of its own. Nobody else may be waiting in the queue.
+    /// All pairs, each on a thread of its own. No other student may be in the queue.
     pub fn start(server: &Server) -> Pairs {
         Pairs::start_with_pause(server, PAUSE)
     }
 
-    /// The same, with so much time between two bursts.
+    /// The same, with this much time between two bursts.
     pub fn start_with_pause(server: &Server, pause: Duration) -> Pairs {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&kinds, id)| {

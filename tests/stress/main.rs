@@ -28,21 +28,21 @@ mod attacks;
 mod churn;
 mod clock;
 mod descriptors;
-mod ends;
 mod half_open;
 mod healthy_pairs;
+mod short_connections;
 mod sigterm;
 mod slow_loris;
+mod split;
 mod stalled;
 mod status_storm;
-mod visitor;
 mod wire_fuzzer;
 
 use std::fmt::Display;
 
 use support::Server;
 
-/// A server that logs no arrivals: there are too many. So many that this process needs all descriptors it may have.
+/// A server that logs errors only, as there are too many connections. This process needs all descriptors it may have.
 fn start(arguments: &[&str]) -> Server {
     rlimit::increase_nofile_limit(u64::MAX).expect("the limit can be raised");
     Server::spawn(

@@ -1,13 +1,13 @@
-//! The server is told to stop while everybody talks as fast as they can.
+//! SIGTERM while all users send as fast as they can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crate::ends::{Ear, Mouth, ends};
 use crate::healthy_pairs::meet;
+use crate::split::{Receiver, Sender, split};
 use crate::support::phoenix::Version::{V1, V2};
 use crate::support::socket_io::{Polling, Socket};
 use crate::support::user::{ClientKind, User};
@@ -30,69 +30,69 @@ const ENOUGH: u64 = 50;
 /// Messages in flight to a user at the most: a growing backlog would close it as a slow consumer.
 const WINDOW: u64 = 200;
 
-/// A user reads to the end: messages without a gap and in order, each of which lets the other one go on. Returns
+/// A user reads to the end: messages without a gap and in order, each of which lets the other side send one more. Returns
 /// how many came.
-fn hear_to_the_end(mut ear: Ear, heard: &Sender<()>, warm: &AtomicUsize) -> u64 {
+fn receive_to_the_end(mut receiver: Receiver, received: &mpsc::Sender<()>, warm: &AtomicUsize) -> u64 {
     let mut expected = 0;
-    while let Some(numbers) = ear.next() {
+    while let Some(numbers) = receiver.next() {
         for number in numbers {
             assert_eq!(number, expected);
             expected += 1;
             warm.fetch_add(usize::from(expected == ENOUGH), Ordering::Relaxed);
-            // The other one may have noticed before that the server is gone.
-            let _ = heard.send(());
+            // The other side may have ended first, as the server is gone.
+            let _ = received.send(());
         }
     }
     expected
 }
 
 /// A user sends as fast as the other reads, until there is no other, or no server.
-fn talk_to_the_end(mut mouth: Mouth, heard_by_other: &Receiver<()>) {
+fn send_to_the_end(mut sender: Sender, received_by_other: &mpsc::Receiver<()>) {
     for number in 0.. {
-        if number >= WINDOW && heard_by_other.recv().is_err() {
+        if number >= WINDOW && received_by_other.recv().is_err() {
             return;
         }
-        if !mouth.say(number) {
+        if !sender.send(number) {
             return;
         }
     }
 }
 
 /// One user's two threads; the one that reads returns how many messages came.
-fn talk(
+fn start(
     user: User,
-    (heard, heard_by_other): (Sender<()>, Receiver<()>),
+    (received, received_by_other): (mpsc::Sender<()>, mpsc::Receiver<()>),
     warm: &Arc<AtomicUsize>,
 ) -> (JoinHandle<()>, JoinHandle<u64>) {
-    let (mouth, ear) = ends(user);
+    let (sender, receiver) = split(user);
     let warm = warm.clone();
     (
-        thread::spawn(move || talk_to_the_end(mouth, &heard_by_other)),
-        thread::spawn(move || hear_to_the_end(ear, &heard, &warm)),
+        thread::spawn(move || send_to_the_end(sender, &received_by_other)),
+        thread::spawn(move || receive_to_the_end(receiver, &received, &warm)),
     )
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_under_full_load_leaves_nothing_half_written() {
+fn sigterm_under_full_load_leaves_nothing_half_written() {
     let mut server = crate::start(&["--drain-timeout", "20s"]);
     let chats = CHATS.iter().cycle().zip(1..).take(CHATS.len() * EACH);
     let chats: Vec<_> = chats.map(|(&kinds, id)| meet(&server, kinds, id)).collect();
     let warm = Arc::new(AtomicUsize::new(0));
     let mut users = Vec::new();
     for (teacher, student) in chats {
-        let ((to_teacher, by_student), (to_student, by_teacher)) = (channel(), channel());
-        users.push(talk(teacher, (to_student, by_student), &warm));
-        users.push(talk(student, (to_teacher, by_teacher), &warm));
+        let ((to_teacher, by_student), (to_student, by_teacher)) = (mpsc::channel(), mpsc::channel());
+        users.push(start(teacher, (to_student, by_student), &warm));
+        users.push(start(student, (to_teacher, by_teacher), &warm));
     }
-    wait_until("everybody talks", || warm.load(Ordering::Relaxed) == users.len());
+    wait_until("all users have received messages", || warm.load(Ordering::Relaxed) == users.len());
     let begin = Instant::now();
     server.signal("TERM");
     let count = users.len();
     let messages: u64 = users
         .into_iter()
-        .map(|(mouth, ear)| {
-            mouth.join().unwrap();
-            ear.join().unwrap()
+        .map(|(sender, receiver)| {
+            sender.join().unwrap();
+            receiver.join().unwrap()
         })
         .sum();
     assert_eq!(server.wait_for_exit().code(), Some(0));

@@ -25,7 +25,7 @@ struct Loris {
     kind: &'static str,
     stream: TcpStream,
     rest: Vec<u8>,
-    /// At most so many bytes are read at once.
+    /// At most this many bytes are read at once.
     appetite: usize,
     got: Vec<u8>,
     /// When it found that it has been given up.
@@ -56,7 +56,7 @@ impl Loris {
         }
     }
 
-    /// What it was told at last.
+    /// The last that it received.
     fn fate(&self) -> &'static str {
         let is_going_away = |bytes: &[u8]| bytes[0] == 0x88 && bytes[2..] == 1001u16.to_be_bytes();
         match self.got.as_slice() {
@@ -107,7 +107,7 @@ fn picky_reader(server: &Server) -> Loris {
 fn wait_until_all_are_given_up(server: &Server, lorises: &mut [Loris], descriptors: usize) -> Duration {
     let begin = Instant::now();
     while server.descriptors() > descriptors {
-        assert!(begin.elapsed() < LONGEST, "somebody slow is waited for without end");
+        assert!(begin.elapsed() < LONGEST, "a slow peer is never closed");
         lorises.iter_mut().filter(|loris| loris.end.is_none()).for_each(Loris::step);
         thread::sleep(PAUSE);
     }
@@ -116,7 +116,7 @@ fn wait_until_all_are_given_up(server: &Server, lorises: &mut [Loris], descripto
 
 #[test]
 #[ignore = "takes a minute and a half"]
-fn whoever_sends_or_reads_byte_by_byte_is_given_up_on_each_layer() {
+fn a_peer_that_sends_or_reads_byte_by_byte_is_closed_on_each_layer() {
     let server = crate::start(&["--idle-timeout", "2s"]);
     let pairs = Pairs::start(&server);
     let (descriptors, memory) = (server.descriptors(), server.memory());
@@ -127,7 +127,7 @@ fn whoever_sends_or_reads_byte_by_byte_is_given_up_on_each_layer() {
     let longest = wait_until_all_are_given_up(&server, &mut lorises, descriptors);
     let mut fates = BTreeMap::new();
     for loris in lorises.iter_mut().filter(|loris| loris.kind != "reader") {
-        // What the server said at last may have come only now.
+        // The server's last bytes may have come only now.
         while loris.end.is_none() {
             loris.step();
         }

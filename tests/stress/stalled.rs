@@ -26,7 +26,7 @@ fn send_until_the_end(server: &Server, teacher: &mut User) -> (u64, usize) {
 }
 
 #[test]
-fn whoever_stops_reading_is_cut_off_in_every_protocol_and_the_partner_told() {
+fn a_client_that_stops_reading_is_closed_in_every_protocol_and_its_chat_ends() {
     let server = crate::start(&["--max-backlog", "128KiB"]);
     let pairs = Pairs::start(&server);
     // A poller may stop before a poll, or before it reads the answer to one.
@@ -43,7 +43,7 @@ fn whoever_stops_reading_is_cut_off_in_every_protocol_and_the_partner_told() {
         most = most.max(messages);
         highest = highest.max(peak);
         assert!(peak < before + SLACK, "{kind:?}: {} bytes more are held", peak - before);
-        // The users of a client that was cut off are off line, whether it has noticed or not.
+        // The users of a client that was closed are offline, whether it has noticed or not.
         drop(teacher);
         server.wait_until_students_are(6);
     }
@@ -51,7 +51,7 @@ fn whoever_stops_reading_is_cut_off_in_every_protocol_and_the_partner_told() {
         "readers that stop",
         format!("{} readers in all protocols and transports, {SIZE}-byte messages", cases.len()),
         format!(
-            "each cut off after {} MB at the most (kernels hold most of it) and its partner told, \
+            "each closed after {} MB at the most (kernels hold most of it) and its chat ended, \
              server at most {} KiB larger; {}",
             most * SIZE as u64 / 1_000_000,
             (highest - before) / 1024,

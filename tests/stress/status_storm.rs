@@ -62,7 +62,7 @@ fn frames(phoenix: &mut Phoenix, event: &str) -> Vec<Value> {
     }
 }
 
-/// What a status has to say by now.
+/// The status as it has to be now.
 fn status(server: &Server) -> Value {
     let snapshot = server.snapshot();
     let (students, chats) = (&snapshot["students"], &snapshot["chats"]);

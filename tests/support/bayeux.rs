@@ -1,4 +1,4 @@
-//! A Bayeux client that says exactly what it is told, over HTTP and WebSocket.
+//! A Bayeux client that sends exactly what a test asks for, over HTTP and WebSocket.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -89,7 +89,7 @@ pub fn error(server: &Server, message: Value) -> String {
     replies[0]["error"].as_str().expect("an error").to_owned()
 }
 
-/// A client with a user who is on line, and hears of new chats.
+/// A client with a user who is online and subscribed to new chats.
 pub fn user(server: &Server, role: &str, id: u64) -> String {
     let client = handshake(server);
     ok(server, subscribe(&client, &format!("/presence/new_chat/{role}/{id}")));

@@ -4,7 +4,7 @@ use prometheus_parse::{Scrape, Value};
 
 use super::{Server, raw};
 
-/// What `/metrics` says.
+/// The samples of `/metrics`.
 pub struct Metrics(pub Scrape);
 
 impl Metrics {

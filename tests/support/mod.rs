@@ -75,7 +75,7 @@ impl Server {
         stream
     }
 
-    /// What `GET /` says.
+    /// The snapshot of `GET /`.
     pub fn snapshot(&self) -> Value {
         let response = raw::request(self, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         serde_json::from_str(&response.body).expect("GET / is JSON")
@@ -94,14 +94,14 @@ impl Server {
         }
     }
 
-    /// Waits until so many students are on the roster.
+    /// Waits until this many students are on the roster.
     pub fn wait_until_students_are(&self, total: usize) {
         self.wait_for("students on the roster", |snapshot| snapshot["students"]["total"] == total);
     }
 
-    /// Waits until nobody is on line.
+    /// Waits until no user is online.
     pub fn wait_until_empty(&self) {
-        self.wait_for("nobody on line", |snapshot| {
+        self.wait_for("no user online", |snapshot| {
             snapshot["teachers"]["total"] == 0
                 && snapshot["students"]["total"] == 0
                 && snapshot["chats"]["active"] == Value::Array(vec![])
@@ -132,7 +132,7 @@ impl Drop for Server {
         if thread::panicking() {
             let log = self.log();
             let tail: Vec<_> = log.lines().rev().take(30).collect();
-            eprintln!("the server's last words, newest first:\n{}", tail.join("\n"));
+            eprintln!("the server's last log lines, newest first:\n{}", tail.join("\n"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A Phoenix client that says exactly what it is told, in either version.
+//! A Phoenix client that sends exactly what a test asks for, in either version.
 
 use std::net::TcpStream;
 
@@ -15,7 +15,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// A heartbeat whose answer nobody waits for.
+    /// A heartbeat whose reply is not waited for.
     pub fn heartbeat(self) -> &'static str {
         match self {
             Version::V1 => r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":null}"#,
@@ -130,7 +130,7 @@ impl Phoenix {
         }
     }
 
-    /// Sends a heartbeat whose answer nobody waits for.
+    /// Sends a heartbeat whose reply is not waited for.
     pub fn keep_alive(&mut self) {
         self.send_text(self.version.heartbeat());
     }
@@ -170,7 +170,7 @@ impl Phoenix {
     pub fn refused(&mut self, topic: &str, event: &str, payload: Value) -> String {
         let reply = self.call(topic, event, payload);
         assert_eq!(reply["status"], "error", "{reply}");
-        reply["response"]["reason"].as_str().expect("a reason in words").to_owned()
+        reply["response"]["reason"].as_str().expect("a reason").to_owned()
     }
 
     pub fn claim(&mut self, teacher: impl Into<Value>) {

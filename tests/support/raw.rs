@@ -173,7 +173,7 @@ pub fn echo(reference: &str) -> String {
     )
 }
 
-/// A heartbeat of exactly so many bytes, answered by [`echo`] of the same reference.
+/// A heartbeat of exactly this many bytes, answered by [`echo`] of the same reference.
 pub fn heartbeat_of(length: usize, reference: &str) -> String {
     let padding = length - heartbeat(reference).len();
     heartbeat(reference).replacen("{}", &format!("{{{}}}", " ".repeat(padding)), 1)
@@ -193,13 +193,13 @@ pub enum Answer {
     Other(u8, Vec<u8>),
 }
 
-/// Sends bytes on a WebSocket that is open, and says what they are answered with: up to the end of the
+/// Sends bytes on a WebSocket that is open, and returns the answers: up to the end of the
 /// stream, or all of it if the stream stays open.
 pub fn answers(stream: &mut TcpStream, bytes: &[u8]) -> Vec<Answer> {
     answers_in_pieces(stream, bytes, usize::MAX)
 }
 
-/// The same, with so many bytes a write. Reading goes on meanwhile: a server may leave off reading until it
+/// The same, with `piece` bytes a write. Reading goes on meanwhile: a server may leave off reading until it
 /// is read from. A ping that follows shows where the answers end.
 pub fn answers_in_pieces(stream: &mut TcpStream, bytes: &[u8], piece: usize) -> Vec<Answer> {
     const LAST: &[u8] = b"the last one";

@@ -1,4 +1,4 @@
-//! Socket.IO clients that say exactly what they are told: over a WebSocket, and over HTTP requests.
+//! Socket.IO clients that send exactly what a test asks for: over a WebSocket, and over HTTP requests.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -159,7 +159,7 @@ impl SocketIo {
         serde_json::from_str(text.unwrap_or_else(|| panic!("no status: {packet}"))).unwrap()
     }
 
-    /// Emits with an ack id and returns what the acknowledgement says, which has to be the next packet.
+    /// Emits with an ack id and returns the acknowledgement's argument; it has to be the next packet.
     pub fn call(&mut self, event: &str, data: Value) -> Value {
         self.acks += 1;
         let id = self.acks;
@@ -179,7 +179,7 @@ impl SocketIo {
     pub fn refused(&mut self, event: &str, data: Value) -> String {
         let answer = self.call(event, data);
         assert_eq!(answer["status"], "error", "{answer}");
-        answer["reason"].as_str().expect("a reason in words").to_owned()
+        answer["reason"].as_str().expect("a reason").to_owned()
     }
 
     /// `ping` and `pong`: whatever was sent before has been dealt with then, and anything that came

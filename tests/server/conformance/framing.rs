@@ -23,7 +23,7 @@ fn lengths(on: Path) -> Vec<Row> {
     let masked: Vec<u8> = payload.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(a, b)| a ^ b).collect();
     let forms: [(u8, &[u8]); 3] = [(100, &[]), (126, &[0, 100]), (127, &[0, 0, 0, 0, 0, 0, 0, 100])];
     for (marker, length) in forms {
-        // A longer form than need be is against the RFC (5.2), but to refuse it would help nobody.
+        // A longer form than need be is against the RFC (5.2), but refusing it would serve no purpose.
         let frames = [header(FIN | TEXT, marker, length), masked.clone()];
         rows.push(row("RFC 5.2", format!("a length behind {marker}"), &frames, std::slice::from_ref(&echo)));
     }
@@ -45,7 +45,7 @@ fn pings(on: Path) -> Vec<Row> {
         row("2.3", "a ping with binary", &[ping(b"\0\xff\xfe\x80")], &[pong(b"\0\xff\xfe\x80")]),
         row("2.4", "a ping of 125 bytes", &[ping(&[0xfe; 125])], &[pong(&[0xfe; 125])]),
         row("2.6", "pings of all lengths", &every_ping, &every_pong),
-        row("2.7", "a pong that nobody asked for", &[frame(FIN | PONG, b"")], &[]),
+        row("2.7", "an unsolicited pong", &[frame(FIN | PONG, b"")], &[]),
         row("2.8", "one with payload", &[frame(FIN | PONG, b"unasked")], &[]),
         row("2.9", "pongs among others", &unasked, &[on.echo("a"), pong(b"p")]),
         row("2.10", "ten pings", &ten, &ten_answers),

@@ -42,7 +42,7 @@ fn the_table_holds_on_echo_which_only_the_feature_adds() {
     assert_eq!(raw::request(&Server::start(&[]), raw::handshake("/echo")).status, 404);
 }
 
-/// Tries the table, says how much of it was tried and held, and fails with the rows that did not.
+/// Tries the table, prints how much of it was tried and held, and fails with the rows that did not.
 fn check(on: Path) {
     let server = Server::start(&["--max-message-size", &MAX_MESSAGE_SIZE.to_string()]);
     let mut bystander = Bystander::new(&server);
@@ -53,7 +53,7 @@ fn check(on: Path) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Tries a row in both ways, and says what was wrong with the answers.
+/// Tries a row in both ways, and returns what was wrong with the answers.
 fn try_row(server: &Server, on: Path, row: &Row) -> Vec<String> {
     let length = row.bytes.len();
     let mut wrong = Vec::new();

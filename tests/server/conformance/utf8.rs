@@ -72,7 +72,7 @@ fn valid(on: Path) -> Vec<Row> {
         ("6.23", ('\u{fff0}'..='\u{fffd}').collect()),
     ];
     for plane in 0..=16 {
-        // No characters, but no error either: RFC 6455 says UTF-8, and that says nothing of them.
+        // No characters, but no error either: RFC 6455 says UTF-8, which does not exclude them.
         let ends = [plane << 16 | 0xfffe, plane << 16 | 0xffff];
         texts.push(("6.22", ends.into_iter().filter_map(char::from_u32).collect()));
     }
@@ -142,7 +142,7 @@ fn unfinished(on: Path) -> Vec<Row> {
         rows.push(row("6.6", what.as_str(), &[frame(FIN | TEXT, &payload)], &[closed(1007)]));
         let frames = equal_fragments(TEXT, &payload, 1);
         rows.push(row("6.6", format!("{what}, a byte a fragment"), &frames, &[closed(1007)]));
-        // It may still become one: nothing is said yet.
+        // It may still become one: no close yet.
         rows.push(row("6.6", format!("{what}, more to come"), &[frame(TEXT, &payload)], &[]));
     }
     rows

@@ -267,7 +267,7 @@ fn pages_of_other_origins_are_let_in() {
         }
         let response = raw::request(&server, request(method, path, "", ""));
         assert_eq!(response.header("access-control-allow-origin"), Some("*"));
-        assert_eq!(response.header("vary"), Some("Origin"), "whoever names one gets another answer");
+        assert_eq!(response.header("vary"), Some("Origin"), "the response depends on it");
         assert_eq!(response.header("access-control-allow-credentials"), None);
     }
     // A poll that was held, and what it was answered by.

@@ -1,4 +1,4 @@
-//! Users in good health while the attacks go on: pairs who talk on a fixed schedule, and newcomers.
+//! Healthy users during the attacks: pairs that send on a fixed schedule, and users who arrive.
 
 use std::any::Any;
 use std::ops::RangeFrom;
@@ -29,14 +29,14 @@ const PAIRS: [(ClientKind, ClientKind); 10] = [
 /// The user ids of the pairs.
 pub const FIRST_ID: u64 = 1_000_000_000;
 pub const LAST_ID: u64 = FIRST_ID + PAIRS.len() as u64 - 1;
-/// The user ids of newcomers begin here.
-pub const FIRST_NEWCOMER: u64 = 2_000_000_000;
+/// The user ids of arriving users begin here.
+pub const FIRST_ARRIVAL: u64 = 2_000_000_000;
 /// Between two arrivals, so that they are not the load.
 const BETWEEN_NEWCOMERS: Duration = Duration::from_millis(200);
-/// A thread of this name fails without a word: what it failed of is in the result.
-pub const QUIET: &str = "a user in good health";
+/// A thread of this name prints no panic: the failure is in the result.
+pub const QUIET: &str = "healthy user";
 
-/// Pairs in good health.
+/// Healthy pairs.
 pub struct Health {
     stop: Arc<AtomicBool>,
     record: Arc<Mutex<Record>>,
@@ -66,7 +66,7 @@ impl Record {
         behind.count() <= self.lost.len()
     }
 
-    /// The time that so many of a hundred round trips took at the most; none if there were none.
+    /// The time that this percentage of round trips took at the most; none if there were none.
     pub fn percentile(&mut self, percent: usize) -> Option<Duration> {
         self.round_trips.sort_unstable();
         let last = self.round_trips.len().checked_sub(1)?;
@@ -75,7 +75,7 @@ impl Record {
 }
 
 impl Health {
-    /// Ten pairs, each of which sends a message and its answer once in a period. Nobody else may be waiting in the
+    /// Ten pairs, each of which sends a message and its answer once in a period. No other student may be in the
     /// queue.
     pub fn start(server: &Server, period: Duration) -> Health {
         let stop = Arc::new(AtomicBool::new(false));

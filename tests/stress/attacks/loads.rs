@@ -1,13 +1,13 @@
-//! What each load does: scripts that the connections of a crowd share among them.
+//! What each load does: scripts that its connections follow in turn.
 
 use std::time::Duration;
 
-use super::crowd::FIRST_NUMBER;
 use super::health::{FIRST_ID, LAST_ID};
 use super::script::{
     HANDSHAKE, Script, Step, batch, connect, event, get, message, open, post, presence, repeat, repeat_batch,
     repeat_frame, repeat_request, subscribe,
 };
+use super::scripted_clients::FIRST_NUMBER;
 use crate::support::bayeux;
 use crate::support::raw::frame;
 use crate::support::socket_io::request;
@@ -15,9 +15,9 @@ use crate::support::socket_io::request;
 /// A way to do the server harm.
 pub struct Load {
     pub name: &'static str,
-    /// The scripts that the crowd's members follow, one after the other.
+    /// The scripts that the attackers follow in turn.
     pub scripts: Vec<Script>,
-    /// The crowd comes from the address of the users in good health.
+    /// The attackers come from the address of the healthy users.
     pub is_near: bool,
     /// Each of the scripts comes to its end at least once.
     pub ends: bool,
@@ -30,7 +30,7 @@ const SOCKET_4: &str = "/socket.io/?EIO=4&transport=websocket";
 const MANY: usize = 20_000;
 /// Messages that a Bayeux batch may have.
 const ALLOWED: usize = 1000;
-/// The same, with members, so that all fit into a message of 64 KiB.
+/// The same, with clients, so that all fit into a message of 64 KiB.
 const MANY_UNKNOWN: usize = 980;
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -99,7 +99,7 @@ fn long_lists() -> Vec<Script> {
     ]
 }
 
-/// Sessions and clients that nobody ever comes back to.
+/// Sessions that are opened and never used.
 fn handshakes() -> Vec<Script> {
     let upgrade = |path| vec![open(path), Step::Await("sid"), Step::Reset];
     vec![
@@ -193,7 +193,7 @@ fn strangers() -> Vec<Script> {
     let ask = batch(format!("[{}]", channels("$0")));
     let detached =
         vec![batch(HANDSHAKE), Step::Take("clientId"), ask.clone(), Step::Await("successful"), Step::Reset];
-    // Whoever has no connection takes over nobody's id.
+    // A client without a connection can take over no id.
     let claim = batch(format!("[{}]", claims.join(",")));
     let claiming =
         vec![batch(HANDSHAKE), Step::Take("clientId"), claim, Step::Await("successful"), Step::Reset];

@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::crowd::{Crowd, Deeds, Place};
-use super::health::{Arrivals, FIRST_NEWCOMER, Health, Record};
-use super::house::House;
+use super::health::{Arrivals, FIRST_ARRIVAL, Health, Record};
 use super::loads::Load;
+use super::online_users::OnlineUsers;
+use super::scripted_clients::{Place, ScriptedClients, Totals};
 use crate::support::Server;
 use crate::support::metrics::Metrics;
 
@@ -28,28 +28,28 @@ pub struct Size {
     pub addresses: usize,
     /// How long each load lasts.
     pub time: Duration,
-    /// Between two messages of a pair in good health.
+    /// Between two messages of a healthy pair.
     pub period: Duration,
 }
 
 /// A server with its users.
 pub struct Stage {
     pub server: Server,
-    house: House,
+    users: OnlineUsers,
     health: Health,
-    newcomers: RangeFrom<u64>,
-    /// How many of the house's users were cut off before the load.
-    cut_off: u64,
+    new_users: RangeFrom<u64>,
+    /// How many of the online users the server closed before the load.
+    closed: u64,
     size: Size,
 }
 
-/// What a load came to.
+/// The result of a load.
 pub struct Outcome {
-    pub deeds: Deeds,
+    pub totals: Totals,
     pub record: Record,
     pub arrivals: Arrivals,
-    /// How many of the users on line were cut off.
-    pub cut_off: u64,
+    /// How many of the online users the server closed.
+    pub closed: u64,
     /// The longest turn since the server's start; none if it does not answer any more.
     pub longest_turn: Option<Duration>,
     /// The most resident memory during the load, in bytes.
@@ -60,32 +60,32 @@ pub struct Outcome {
 
 impl Stage {
     pub fn set(server: Server, size: Size) -> Stage {
-        let house = House::fill(&server, size.teachers);
+        let users = OnlineUsers::fill(&server, size.teachers);
         let health = Health::start(&server, size.period);
-        Stage { server, house, health, newcomers: FIRST_NEWCOMER.., cut_off: 0, size }
+        Stage { server, users, health, new_users: FIRST_ARRIVAL.., closed: 0, size }
     }
 
-    /// What it is like without a load.
+    /// The same measurements without a load.
     pub fn rest(&mut self) -> Outcome {
-        self.measure(Deeds::default)
+        self.measure(Totals::default)
     }
 
     pub fn run(&mut self, load: &Load) -> Outcome {
         let first = if load.is_near { Ipv4Addr::LOCALHOST } else { Ipv4Addr::new(127, 0, 0, 2) };
         let addresses = if load.is_near { 1 } else { self.size.addresses };
         let place = Place { server: self.server.address, first, addresses };
-        let crowd = Crowd::start(place, load.scripts.clone(), self.size.attackers, true);
-        self.measure(|| crowd.stop())
+        let attackers = ScriptedClients::start(place, load.scripts.clone(), self.size.attackers, true);
+        self.measure(|| attackers.stop())
     }
 
-    fn measure(&mut self, stop: impl FnOnce() -> Deeds) -> Outcome {
+    fn measure(&mut self, stop: impl FnOnce() -> Totals) -> Outcome {
         self.forget_peak();
         self.health.take();
         let waited = self.processor_wait();
         let end = Instant::now() + self.size.time;
-        let arrivals = Arrivals::until(&self.server, end, &mut self.newcomers);
+        let arrivals = Arrivals::until(&self.server, end, &mut self.new_users);
         thread::sleep(end.saturating_duration_since(Instant::now()));
-        let deeds = stop();
+        let totals = stop();
         let caught_up = catch_unwind(AssertUnwindSafe(|| self.health.catch_up()));
         let mut record = self.health.take();
         record.lost.extend(caught_up.is_err().then(|| "the pairs do not catch up".into()));
@@ -93,10 +93,10 @@ impl Stage {
         let longest = |metrics: Metrics| metrics.get("mio_chat_loop_longest_turn_seconds", &[]);
         let longest_turn = metrics.map(longest).map(Duration::from_secs_f64);
         let memory = if longest_turn.is_some() { self.server.peak_memory() as u64 } else { 0 };
-        let cut_off = std::mem::replace(&mut self.cut_off, self.house.cut_off());
-        let cut_off = self.cut_off - cut_off;
+        let closed = std::mem::replace(&mut self.closed, self.users.closed());
+        let closed = self.closed - closed;
         let processor_wait = self.processor_wait().saturating_sub(waited);
-        Outcome { deeds, record, arrivals, cut_off, longest_turn, memory, processor_wait }
+        Outcome { totals, record, arrivals, closed, longest_turn, memory, processor_wait }
     }
 
     /// How long the server has been ready to run and did not, since its start; see proc(5), schedstat.
@@ -112,29 +112,29 @@ impl Stage {
         let _ = fs::write(format!("/proc/{}/clear_refs", self.server.child.id()), "5");
     }
 
-    /// Everybody leaves. Returns what there was yet to tell of the pairs.
+    /// All users leave. Returns the rest of what the pairs have recorded.
     pub fn leave(self) -> Record {
         let record = self.health.finish();
-        self.house.leave();
+        self.users.leave();
         record
     }
 }
 
 impl Outcome {
-    /// What is wrong whatever the machine: messages lost, newcomers refused, a server that is gone.
+    /// Failures on any machine: messages lost, new users refused, a server that is gone.
     pub fn failures(&self, load: Option<&Load>) -> Vec<String> {
         let mut failures: Vec<_> = self.record.lost.iter().map(|why| format!("lost: {why}")).collect();
-        // Where attackers share the newcomers' address, they share their limits too.
+        // Where attackers share the new users' address, they share their limits too.
         if !load.is_some_and(|load| load.is_near) {
             failures.extend(self.arrivals.refused.iter().map(|why| format!("refused: {why}")));
         }
-        if self.cut_off > 0 {
-            failures.push(format!("{} of the users on line are cut off", self.cut_off));
+        if self.closed > 0 {
+            failures.push(format!("{} of the online users are closed", self.closed));
         }
         if self.longest_turn.is_none() {
             failures.push("the server does not answer".into());
         }
-        for (index, _) in self.deeds.runs.iter().enumerate().filter(|(_, runs)| **runs == 0) {
+        for (index, _) in self.totals.runs.iter().enumerate().filter(|(_, runs)| **runs == 0) {
             failures.extend(load.is_some_and(|load| load.ends).then(|| format!("script {index} never ends")));
         }
         failures
@@ -177,5 +177,5 @@ impl Outcome {
     }
 }
 
-pub const HEADING: &str = "| load | longest turn so far | healthy p50 / p99 | memory | lost | newcomers, slowest |\n\
+pub const HEADING: &str = "| load | longest turn so far | healthy p50 / p99 | memory | lost | new users, slowest |\n\
     |---|--:|--:|--:|--:|--:|";

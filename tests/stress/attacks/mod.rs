@@ -9,7 +9,7 @@
 //! The quick part runs with every `cargo test`, without the bounds for time. `scripts/attacks.sh` runs all of it in
 //! release. On two cores of a virtual machine with nothing else to do:
 //!
-//! | load | longest turn so far | pairs' p50 / p99 | memory | lost | newcomers, slowest |
+//! | load | longest turn so far | pairs' p50 / p99 | memory | lost | new users, slowest |
 //! |---|--:|--:|--:|--:|--:|
 //! | none | 10.2 ms | 0.4 / 9.3 ms | 10 MiB | 0 | 400 of 400, 6 ms |
 //! | two Bayeux clients on one socket | 10.2 ms | 0.4 / 8.6 ms | 25 MiB | 0 | 400 of 400, 17 ms |
@@ -27,12 +27,12 @@
 //! Without a load most of the p99 is the status that 1,000 teachers are sent. Attackers from the users' own address share
 //! its sessions, and may keep new users of that address out.
 
-mod crowd;
 mod health;
-mod house;
 mod loads;
 mod measure;
+mod online_users;
 mod script;
+mod scripted_clients;
 
 use std::process::Command;
 use std::time::Duration;
@@ -75,7 +75,7 @@ fn start() -> Server {
     Server::spawn(command.env("RUST_LOG", "error").args(["--host", "127.0.0.1", "--port", "0"]).args(origin))
 }
 
-/// A user in good health who fails says so in the table and not here.
+/// The failure of a healthy user is reported in the table, and its panic not printed.
 fn keep_quiet() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -104,7 +104,7 @@ fn run(size: Size, has_bounds: bool) -> Vec<String> {
         failures.iter().for_each(|why| println!("{name}: {why}"));
         println!(
             "{name}: {:?}, the server waited {:.1?} for a processor",
-            outcome.deeds, outcome.processor_wait
+            outcome.totals, outcome.processor_wait
         );
         let is_well = failures.is_empty();
         wrong.extend(failures.into_iter().map(|why| format!("{name}: {why}")));
@@ -127,7 +127,7 @@ fn is_chosen(name: &str) -> bool {
 }
 
 #[test]
-fn quick_attacks_lose_no_message_and_keep_nobody_out() {
+fn quick_attacks_lose_no_message_and_refuse_no_user() {
     let wrong = run(QUICK, false);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

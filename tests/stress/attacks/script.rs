@@ -1,4 +1,4 @@
-//! What one connection of a crowd does, step by step.
+//! The steps of one connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub enum Step {
     Beat(String, Duration),
     /// Goes back to the first step, on the same connection.
     Again,
-    /// Reads until the crowd is told to stop.
+    /// Reads until the load ends.
     Hold,
     /// Closes with an RST.
     Reset,
@@ -82,7 +82,7 @@ pub fn repeat_batch(body: &str) -> Step {
 
 pub const HANDSHAKE: &str = r#"[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"]}]"#;
 
-/// A Bayeux message of the client whose clientId was taken as this; `rest` are further members.
+/// A Bayeux message of the client whose clientId was taken as this; `rest` are further clients.
 pub fn message(channel: &str, client: &str, rest: &str) -> String {
     let comma = if rest.is_empty() { "" } else { "," };
     format!(r#"{{"channel":"{channel}","clientId":"{client}","id":"i"{comma}{rest}}}"#)

@@ -1,4 +1,4 @@
-//! Steps that a user in good health does not take: other users' chats and ids, damaged bytes, faults of the network.
+//! Steps that a healthy user does not take: other users' chats and ids, damaged bytes, faults of the network.
 
 use serde_json::{Value, json};
 
@@ -13,12 +13,12 @@ use crate::support::bayeux::{self, connect};
 use crate::support::raw::{frame, handshake};
 use crate::support::socket_io::request;
 
-/// The student of a pair in good health whose client has no connection between two polls: a client that has one
+/// The student of a healthy pair whose client has no connection between two polls: a client that has one
 /// may then take over the id.
 const UNCONNECTED_STUDENT: u64 = FIRST_ID + 4;
 
 impl Fuzzer<'_> {
-    /// A client speaks for others: in their chats, under their ids.
+    /// A client acts for others: in their chats, under their ids.
     pub fn trespass(&mut self) {
         let Some(key) = self.pick_client(|client| client.socket.is_some() || client.id.is_some()) else {
             return;
@@ -49,7 +49,7 @@ impl Fuzzer<'_> {
         let old = self.world.old_ids.iter().rev().take(20).cloned();
         let ids: Vec<_> = guesses.chain(old.map(|(speech, id, client)| (speech, id, Some(client)))).collect();
         let Some((speech, id, owner)) = self.rng.choice(ids) else { return };
-        // Whoever has the whole id of a client that was left alone is that client.
+        // A client is identified by its id alone, so one that has no connection can be taken over.
         let answer = owner.map_or(Expected::Other, |client| Expected::Clients(speech, vec![client]));
         let (text, expected) = match speech {
             Speech::Engine(revision) if self.rng.u8(..4) == 0 => {
@@ -68,7 +68,7 @@ impl Fuzzer<'_> {
         self.world.request(at, &text, expected);
     }
 
-    /// A valid text with a byte changed, left out, or the rest cut off.
+    /// A valid text with a byte changed, left out, or the rest missing.
     pub fn nearly_valid(&mut self) {
         let Some(key) = self.pick_client(|client| client.socket.is_some()) else { return };
         let (role, user) = self.user();

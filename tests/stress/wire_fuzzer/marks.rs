@@ -1,5 +1,5 @@
 //! Every message that is sent is marked, every byte that comes is searched for marks: a mark may be seen by the
-//! other side of its chat, once, in order, and by nobody else.
+//! other side of its chat, once, in order, and by no other client.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -30,7 +30,7 @@ pub struct Ledger {
     marks: Vec<Mark>,
     /// The users of each chat, as far as they are known.
     users: HashMap<(String, Role), u64>,
-    /// The client that has one side of a chat: the first that was told of it, or was sent a message.
+    /// The client that has one side of a chat: the first that received it, or a message in it.
     owners: HashMap<(String, Role), ClientKey>,
     /// The users that a client has asked to be. An id may be asked for by several.
     asked: HashMap<ClientKey, BTreeSet<(Role, u64)>>,

@@ -1,7 +1,7 @@
 //! Clients of every protocol, several on a socket and over many sockets, do valid and nearly valid things by seeded
-//! chance, and a byte that is meant for one of them has to reach nobody else.
+//! chance, and a byte that is meant for one of them must reach no other.
 //!
-//! Six pairs in good health talk all the while and miss nothing. A failure prints the seed and the last steps; all
+//! Six healthy pairs chat all the while and miss nothing. A failure prints the seed and the last steps; all
 //! of them are in the file that it names. `WIRE_FUZZER_SEED=7` runs one seed, `WIRE_FUZZER_SECONDS=600` seeds until
 //! ten minutes are over.
 
@@ -38,7 +38,7 @@ struct Figures {
     sent: usize,
     seen: usize,
     healthy: u64,
-    /// Messages by what the sender and the recipient speak.
+    /// Messages by the sender's and the recipient's protocol.
     pairs: BTreeMap<String, usize>,
 }
 

@@ -132,7 +132,7 @@ impl<'a> Fuzzer<'a> {
         }
     }
 
-    /// A client does what comes next for it: it is somebody, claims or enters.
+    /// A client takes its next proper step: it connects a user, claims or enters.
     fn progress(&mut self) {
         let Some(key) = self.pick_client(|client| client.socket.is_some() || client.id.is_some()) else {
             return;
@@ -157,7 +157,7 @@ impl<'a> Fuzzer<'a> {
         }
     }
 
-    /// A user nobody else asks to be, or one that others ask to be too.
+    /// An unused user id, or one that other clients use too.
     pub fn user(&mut self) -> (Role, u64) {
         let role = *self.rng.choice(&ROLES).unwrap();
         self.next_user += 1;
@@ -202,7 +202,7 @@ impl<'a> Fuzzer<'a> {
         if let Some(own) = own {
             return own;
         }
-        // Bayeux messages may come over any of its sockets, whoever is connected there.
+        // Bayeux messages may come over any of its sockets, whichever client is connected there.
         if is_bayeux
             && self.rng.u8(..4) == 0
             && let Some(socket) = self.pick_socket(|speech| speech == Speech::Bayeux)

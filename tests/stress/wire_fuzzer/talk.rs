@@ -1,4 +1,4 @@
-//! What users say, as texts of each protocol.
+//! The commands of users, as texts of each protocol.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub fn other(role: Role) -> Role {
 /// A user asks for something.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// To be on line, as a student to be ready too.
+    /// To be online, as a student to be ready too.
     Connect {
         role: Role,
         user: u64,
@@ -43,14 +43,14 @@ pub enum Command {
         chat: String,
         role: Role,
     },
-    /// To be told of new chats, and of nothing else.
+    /// To subscribe to new chats, and to nothing else.
     Listen {
         role: Role,
         user: u64,
     },
 }
 
-/// What a client speaks.
+/// A protocol and its version.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speech {
     Phoenix(Version),

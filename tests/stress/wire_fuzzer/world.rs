@@ -12,7 +12,7 @@ use crate::support::raw::{Bystander, frame, handshake};
 use crate::support::socket_io::{decode, request};
 use crate::support::{Server, phoenix::Version};
 
-/// A text that stands in each message of the pairs in good health, and in nothing else.
+/// A text that stands in each message of the healthy pairs, and in nothing else.
 const HEALTHY: &str = "padding";
 
 /// What the next response on a connection answers.
@@ -50,7 +50,7 @@ pub struct Client {
     pub speech: Speech,
     /// The WebSocket over which it is reached, if there is one.
     pub socket: Option<ConnectionKey>,
-    /// Its clientId or session id, once the server has told it.
+    /// Its clientId or session id, once the server has assigned it.
     pub id: Option<String>,
     /// A client of Engine.IO 4 that polls has sent its CONNECT packet.
     pub has_connected: bool,
@@ -74,11 +74,11 @@ pub struct World<'a> {
     /// Those that may still be spoken for.
     pub clients: BTreeMap<ClientKey, Client>,
     pub ledger: Ledger,
-    /// The chats that were ever seen in the snapshot or told of.
+    /// All chats that were seen in the snapshot or announced.
     pub chats: Vec<String>,
     /// Ids of clients and sessions that are over or were dropped.
     pub old_ids: Vec<(Speech, String, ClientKey)>,
-    /// What every client that ever was speaks.
+    /// The protocol of every client that ever was.
     pub speeches: Vec<Speech>,
     next_connection: ConnectionKey,
 }
@@ -264,7 +264,7 @@ impl<'a> World<'a> {
     /// No byte that came is for others than these clients.
     fn check(&mut self, key: ConnectionKey, text: &str, clients: &[ClientKey]) -> Result<(), String> {
         if text.contains(HEALTHY) {
-            return Err(format!("a message of a pair in good health came to connection {key}: {text}"));
+            return Err(format!("a message of a healthy pair came to connection {key}: {text}"));
         }
         self.ledger.search(text, key, clients)
     }
@@ -333,7 +333,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What anybody may know: who chats with whom.
+    /// Reads the public snapshot: which users chat with each other.
     pub fn look_around(&mut self) -> Result<(), String> {
         for row in self.server.snapshot()["chats"]["active"].as_array().into_iter().flatten() {
             let Some(chat) = row["id"].as_str() else { continue };

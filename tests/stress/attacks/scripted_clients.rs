@@ -29,7 +29,7 @@ const KEPT: usize = 256 * 1024;
 /// All have as many digits.
 pub const FIRST_NUMBER: u64 = 1_000_000_000_000;
 
-/// Where a crowd connects, and from where.
+/// Where clients connect to, and from where.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub server: SocketAddr,
@@ -39,9 +39,9 @@ pub struct Place {
     pub addresses: usize,
 }
 
-/// What a crowd has done.
+/// What the clients have done.
 #[derive(Default, Debug)]
-pub struct Deeds {
+pub struct Totals {
     /// Connections that were begun.
     pub connections: u64,
     /// How often each script was followed to its end.
@@ -50,28 +50,27 @@ pub struct Deeds {
     pub received: u64,
 }
 
-/// A crowd on a thread of its own.
-pub struct Crowd {
+/// Clients on a thread of their own.
+pub struct ScriptedClients {
     stop: Arc<AtomicBool>,
     ended: Arc<AtomicU64>,
-    thread: JoinHandle<Deeds>,
+    thread: JoinHandle<Totals>,
 }
 
-impl Crowd {
-    /// So many members follow the scripts, one the first, another the second, and so on. One that has ended begins
-    /// again if `repeats`.
-    pub fn start(place: Place, scripts: Vec<Script>, count: usize, repeats: bool) -> Crowd {
+impl ScriptedClients {
+    /// This many clients follow the scripts in turn. One that has ended begins again if `repeats`.
+    pub fn start(place: Place, scripts: Vec<Script>, count: usize, repeats: bool) -> ScriptedClients {
         let stop = Arc::new(AtomicBool::new(false));
         let ended = Arc::new(AtomicU64::new(0));
         let mut engine = Engine::new(place, scripts, count, repeats);
         engine.ended = ended.clone();
         let is_over = stop.clone();
         let thread = thread::spawn(move || {
-            // A crowd is elsewhere: it must not take the time of those whose latency is measured here.
+            // Attackers would be on other machines: they must not take the time of users whose latency is measured here.
             yield_to_others();
             engine.run(&is_over)
         });
-        Crowd { stop, ended, thread }
+        ScriptedClients { stop, ended, thread }
     }
 
     /// Connections that the server has ended so far, refused ones among them.
@@ -80,17 +79,17 @@ impl Crowd {
     }
 
     /// All connections are reset.
-    pub fn stop(self) -> Deeds {
+    pub fn stop(self) -> Totals {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the crowd's thread goes on")
+        self.thread.join().expect("the clients' thread does not panic")
     }
 }
 
-/// What a member does next.
+/// What a client does next.
 enum Next {
-    /// The socket takes no more, or nothing has come: an event will tell.
+    /// The socket is full or empty: wait for an event.
     Wait,
-    /// It could go on, and others are to have their turn.
+    /// It could go on, but its budget is used up.
     Yield,
     /// The same, and a script was followed to its end.
     Again,
@@ -98,7 +97,7 @@ enum Next {
     End(bool),
 }
 
-struct Member {
+struct Client {
     script: Script,
     stream: Option<TcpStream>,
     at: usize,
@@ -117,19 +116,19 @@ struct Member {
 struct Engine {
     place: Place,
     poll: Poll,
-    members: Vec<Member>,
+    clients: Vec<Client>,
     /// Those that can go on without an event.
     ready: Vec<usize>,
     /// Those that have no connection and are to have one.
     waiting: Vec<usize>,
     repeats: bool,
     ended: Arc<AtomicU64>,
-    deeds: Deeds,
+    totals: Totals,
 }
 
-impl Member {
-    fn new(script: Script) -> Member {
-        Member {
+impl Client {
+    fn new(script: Script) -> Client {
+        Client {
             script,
             stream: None,
             at: 0,
@@ -146,10 +145,10 @@ impl Member {
 
     fn begin(&mut self, stream: TcpStream, number: u64) {
         let script = std::mem::take(&mut self.script);
-        *self = Member { stream: Some(stream), number, ..Member::new(script) };
+        *self = Client { stream: Some(stream), number, ..Client::new(script) };
     }
 
-    /// A text with what stands for what was taken put in.
+    /// The text with its placeholders filled in.
     fn fill(&self, text: &str) -> String {
         let mut filled = text.replace("$n", &self.number.to_string());
         for (index, value) in self.taken.iter().enumerate() {
@@ -158,14 +157,14 @@ impl Member {
         filled
     }
 
-    /// Goes on as far as it can.
-    fn proceed(&mut self, deeds: &mut Deeds) -> Next {
+    /// Takes as many steps as it can.
+    fn proceed(&mut self, totals: &mut Totals) -> Next {
         let mut budget = BUDGET;
         loop {
-            if self.reads && !self.read(&mut budget, deeds) {
+            if self.reads && !self.read(&mut budget, totals) {
                 return Next::End(self.has_what_it_awaits());
             }
-            match self.write(&mut budget, deeds) {
+            match self.write(&mut budget, totals) {
                 Ok(true) => {}
                 Ok(false) => return Next::Wait,
                 Err(_) => return Next::End(false),
@@ -180,7 +179,7 @@ impl Member {
         }
     }
 
-    /// Whether the last that it waits for has come: the server may close behind it.
+    /// Whether the last text that it awaits has come: the server may close after it.
     fn has_what_it_awaits(&self) -> bool {
         match self.script[self.at..] {
             [Step::Await(text), Step::Reset | Step::Again] => find(&self.got, text).is_some(),
@@ -188,7 +187,7 @@ impl Member {
         }
     }
 
-    /// Takes the step that is due, if it can be taken; what is to be sent is in `out` then.
+    /// Takes the next step, if it can be taken; its output is in `out` then.
     fn step(&mut self) -> Option<Next> {
         self.out.clear();
         self.written = 0;
@@ -245,14 +244,14 @@ impl Member {
         None
     }
 
-    /// Writes what is to be written; says whether all is.
-    fn write(&mut self, budget: &mut usize, deeds: &mut Deeds) -> std::io::Result<bool> {
+    /// Writes the output; returns whether all of it is written.
+    fn write(&mut self, budget: &mut usize, totals: &mut Totals) -> std::io::Result<bool> {
         let Some(stream) = &mut self.stream else { return Ok(false) };
         while self.written < self.out.len() {
             match stream.write(&self.out[self.written..]) {
                 Ok(length) => {
                     self.written += length;
-                    deeds.sent += length as u64;
+                    totals.sent += length as u64;
                     *budget = budget.saturating_sub(length);
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
@@ -264,8 +263,8 @@ impl Member {
         Ok(true)
     }
 
-    /// Reads what has come; says whether there may be more to come.
-    fn read(&mut self, budget: &mut usize, deeds: &mut Deeds) -> bool {
+    /// Reads all input; returns false at its end.
+    fn read(&mut self, budget: &mut usize, totals: &mut Totals) -> bool {
         let Some(stream) = &mut self.stream else { return false };
         let is_awaited =
             self.script[self.at..].iter().any(|step| matches!(step, Step::Take(_) | Step::Await(_)));
@@ -274,7 +273,7 @@ impl Member {
             match stream.read(&mut buffer) {
                 Ok(0) => return false,
                 Ok(length) => {
-                    deeds.received += length as u64;
+                    totals.received += length as u64;
                     *budget = budget.saturating_sub(length);
                     if is_awaited && self.got.len() < KEPT {
                         self.got.extend(&buffer[..length]);
@@ -296,7 +295,7 @@ impl Member {
         is_timed && self.due.is_none_or(|due| now >= due)
     }
 
-    /// Puts the next byte of a drip into what is to be written.
+    /// Appends the next byte of a drip to the output.
     fn drip(&mut self) {
         if let Some(Step::Drip(bytes)) = self.script.get(self.at)
             && self.written == self.out.len()
@@ -309,14 +308,14 @@ impl Member {
 
 impl Engine {
     fn new(place: Place, scripts: Vec<Script>, count: usize, repeats: bool) -> Engine {
-        let members: Vec<_> = scripts.iter().cycle().take(count).cloned().map(Member::new).collect();
-        let waiting = (0..members.len()).rev().collect();
-        let (poll, deeds) =
-            (Poll::new().expect("a poll"), Deeds { runs: vec![0; scripts.len()], ..Deeds::default() });
-        Engine { place, poll, members, ready: Vec::new(), waiting, repeats, ended: Arc::default(), deeds }
+        let clients: Vec<_> = scripts.iter().cycle().take(count).cloned().map(Client::new).collect();
+        let waiting = (0..clients.len()).rev().collect();
+        let (poll, totals) =
+            (Poll::new().expect("a poll"), Totals { runs: vec![0; scripts.len()], ..Totals::default() });
+        Engine { place, poll, clients, ready: Vec::new(), waiting, repeats, ended: Arc::default(), totals }
     }
 
-    fn run(mut self, stop: &AtomicBool) -> Deeds {
+    fn run(mut self, stop: &AtomicBool) -> Totals {
         let mut events = Events::with_capacity(1024);
         let mut next_tick = Instant::now();
         while !stop.load(Ordering::Relaxed) {
@@ -329,8 +328,8 @@ impl Engine {
             let ready = std::mem::take(&mut self.ready);
             events.iter().map(|event| event.token().0).chain(ready).for_each(|index| self.proceed(index));
         }
-        self.members.iter_mut().filter_map(|member| member.stream.take()).for_each(reset);
-        self.deeds
+        self.clients.iter_mut().filter_map(|client| client.stream.take()).for_each(reset);
+        self.totals
     }
 
     fn tick(&mut self) {
@@ -339,9 +338,9 @@ impl Engine {
             self.connect(index);
         }
         let now = Instant::now();
-        for index in 0..self.members.len() {
-            if self.members[index].is_due(now) {
-                self.members[index].drip();
+        for index in 0..self.clients.len() {
+            if self.clients[index].is_due(now) {
+                self.clients[index].drip();
                 self.proceed(index);
             }
         }
@@ -354,33 +353,33 @@ impl Engine {
         match stream {
             Ok(mut stream) => {
                 self.poll.registry().register(&mut stream, Token(index), interest).expect("registered");
-                self.deeds.connections += 1;
+                self.totals.connections += 1;
                 // A connection has a million numbers, for scripts that begin again on it.
-                self.members[index].begin(stream, FIRST_NUMBER + self.deeds.connections * 1_000_000);
+                self.clients[index].begin(stream, FIRST_NUMBER + self.totals.connections * 1_000_000);
             }
-            // The server may not listen any more: that is for others to tell.
+            // If the server does not listen any more, the healthy users report it.
             Err(_) => self.waiting.insert(0, index),
         }
     }
 
     fn proceed(&mut self, index: usize) {
-        let member = &mut self.members[index];
-        if member.stream.is_none() {
+        let client = &mut self.clients[index];
+        if client.stream.is_none() {
             return;
         }
-        match member.proceed(&mut self.deeds) {
+        match client.proceed(&mut self.totals) {
             Next::Wait => {}
             Next::Yield => self.ready.push(index),
             Next::Again => {
-                let scripts = self.deeds.runs.len();
-                self.deeds.runs[index % scripts] += 1;
+                let scripts = self.totals.runs.len();
+                self.totals.runs[index % scripts] += 1;
                 self.ready.push(index);
             }
             Next::End(is_whole) => {
-                let scripts = self.deeds.runs.len();
-                self.deeds.runs[index % scripts] += u64::from(is_whole);
+                let scripts = self.totals.runs.len();
+                self.totals.runs[index % scripts] += u64::from(is_whole);
                 self.ended.fetch_add(u64::from(!is_whole), Ordering::Relaxed);
-                member.stream.take().into_iter().for_each(reset);
+                client.stream.take().into_iter().for_each(reset);
                 if self.repeats {
                     self.waiting.insert(0, index);
                 }

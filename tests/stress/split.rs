@@ -1,4 +1,4 @@
-//! What a user says and hears by, taken apart, so that both are done at once and as fast as the server goes.
+//! A client split into a sender and a receiver, so that both go as fast as the server does.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -14,26 +14,26 @@ use crate::support::raw::{Response, frame, read_response, read_to_end};
 use crate::support::socket_io::{self, SocketIo, encode, request};
 use crate::support::user::{Client, User};
 
-/// What somebody says numbered messages by.
-pub struct Mouth {
+/// Sends numbered messages.
+pub struct Sender {
     stream: TcpStream,
     /// The bytes of a message: a frame, or a request.
     message: Box<dyn Fn(u64) -> Vec<u8> + Send>,
     is_answered: bool,
 }
 
-/// What somebody hears by.
-pub enum Ear {
+/// Receives messages.
+pub enum Receiver {
     Socket(Box<WebSocket<TcpStream>>),
-    /// A poll after the other; the request is always the same.
+    /// Polls one after the other, with the same request.
     Polls {
         stream: TcpStream,
         poll: Vec<u8>,
     },
 }
 
-/// The two ends of a user who is in a chat.
-pub fn ends(user: User) -> (Mouth, Ear) {
+/// Splits the client of a user who is in a chat.
+pub fn split(user: User) -> (Sender, Receiver) {
     let text = text(&user);
     match user.client {
         Client::Phoenix(phoenix) => over_socket(phoenix.socket, text),
@@ -54,10 +54,13 @@ pub fn ends(user: User) -> (Mouth, Ear) {
     }
 }
 
-fn over_socket(socket: WebSocket<TcpStream>, text: impl Fn(u64) -> String + Send + 'static) -> (Mouth, Ear) {
+fn over_socket(
+    socket: WebSocket<TcpStream>,
+    text: impl Fn(u64) -> String + Send + 'static,
+) -> (Sender, Receiver) {
     let stream = socket.get_ref().try_clone().unwrap();
     let message = Box::new(move |number| frame(0x81, text(number).as_bytes()));
-    (Mouth { stream, message, is_answered: false }, Ear::Socket(Box::new(socket)))
+    (Sender { stream, message, is_answered: false }, Receiver::Socket(Box::new(socket)))
 }
 
 fn over_polls(
@@ -65,13 +68,13 @@ fn over_polls(
     poll: String,
     post: TcpStream,
     request: impl Fn(u64) -> String + Send + 'static,
-) -> (Mouth, Ear) {
+) -> (Sender, Receiver) {
     let message = Box::new(move |number| request(number).into_bytes());
-    let mouth = Mouth { stream: post, message, is_answered: true };
-    (mouth, Ear::Polls { stream: get, poll: poll.into_bytes() })
+    let sender = Sender { stream: post, message, is_answered: true };
+    (sender, Receiver::Polls { stream: get, poll: poll.into_bytes() })
 }
 
-/// What a user's client sends as a message, whatever it is carried by.
+/// The text of a message, over any transport.
 fn text(user: &User) -> impl Fn(u64) -> String + Send + use<> {
     let (chat, role) = (&user.chat, user.role);
     let (before, after) = match &user.client {
@@ -89,20 +92,20 @@ fn text(user: &User) -> impl Fn(u64) -> String + Send + use<> {
     move |number| format!(r#"{before}{{"chatId":"{chat}","number":{number}}}{after}"#)
 }
 
-impl Mouth {
-    /// Sends a message, and takes its answer if there is one. False means that the server is gone.
-    pub fn say(&mut self, number: u64) -> bool {
+impl Sender {
+    /// Sends a message, and takes its answer if there is one. False: the server has closed.
+    pub fn send(&mut self, number: u64) -> bool {
         let is_sent = self.stream.write_all(&(self.message)(number)).is_ok();
         is_sent && (!self.is_answered || response(&mut self.stream).is_some())
     }
 }
 
-impl Ear {
+impl Receiver {
     /// The numbers of the messages that come next. At the end, which has to be one that the protocol knows, there
     /// are none.
     pub fn next(&mut self) -> Option<Vec<u64>> {
         match self {
-            Ear::Socket(socket) => match socket.read() {
+            Receiver::Socket(socket) => match socket.read() {
                 Ok(Message::Text(text)) => Some(numbers(&text)),
                 Ok(Message::Close(frame)) => {
                     assert_eq!(frame.map(|frame| frame.code), Some(CloseCode::Away));
@@ -116,8 +119,8 @@ impl Ear {
                 }
                 other => panic!("no close frame but {other:?}"),
             },
-            Ear::Polls { stream, poll } => {
-                // Whether the server still reads is told by what it answers.
+            Receiver::Polls { stream, poll } => {
+                // Whether the server still reads shows in its response.
                 let _ = stream.write_all(poll);
                 response(stream).map(|response| numbers(&response.body))
             }

@@ -1,42 +1,46 @@
-//! The users who are on line while the attacks go on: each teacher chats with as many students as a teacher has.
+//! The users who are online during the attacks: each teacher chats with as many students as a teacher has.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::crowd::{Crowd, Place};
 use super::script::{HANDSHAKE, Script, Step, connect, event, message, open, presence, push, subscribe};
+use super::scripted_clients::{Place, ScriptedClients};
 use crate::support::Server;
 
-/// Students that a teacher has at once, unless the server is told otherwise.
+/// Students that a teacher has at once, by default.
 pub const STUDENTS_PER_TEACHER: usize = 5;
-/// How often a client says that it is there: before any protocol takes it for gone.
+/// The interval of heartbeats: shorter than the timeout of every protocol.
 const BEAT: Duration = Duration::from_secs(20);
 /// Addresses that the users come from.
 const ADDRESSES: usize = 100;
 
-/// Users on line, who read what comes for them.
-pub struct House {
-    students: Crowd,
-    teachers: Crowd,
+/// Online users, who read all that they receive.
+pub struct OnlineUsers {
+    students: ScriptedClients,
+    teachers: ScriptedClients,
 }
 
-impl House {
-    /// So many teachers, each with five students, over all protocols. The queue is empty then.
-    pub fn fill(server: &Server, teachers: usize) -> House {
+impl OnlineUsers {
+    /// This many teachers, each with five students, over all protocols. The queue is empty then.
+    pub fn fill(server: &Server, teachers: usize) -> OnlineUsers {
         let count = teachers * STUDENTS_PER_TEACHER;
         let place =
             Place { server: server.address, first: Ipv4Addr::new(127, 0, 1, 1), addresses: ADDRESSES };
-        let students =
-            Crowd::start(place, (1..=count).map(|id| script("student", id, 0)).collect(), count, false);
+        let students = ScriptedClients::start(
+            place,
+            (1..=count).map(|id| script("student", id, 0)).collect(),
+            count,
+            false,
+        );
         server.wait_for("the students wait", |snapshot| snapshot["students"]["waiting"] == count);
         let scripts = (1..=teachers).map(|id| script("teacher", id, STUDENTS_PER_TEACHER)).collect();
-        let teachers = Crowd::start(place, scripts, teachers, false);
-        server.wait_for("everybody chats", |snapshot| snapshot["students"]["chatting"] == count);
-        House { students, teachers }
+        let teachers = ScriptedClients::start(place, scripts, teachers, false);
+        server.wait_for("all users chat", |snapshot| snapshot["students"]["chatting"] == count);
+        OnlineUsers { students, teachers }
     }
 
-    /// How many were cut off so far.
-    pub fn cut_off(&self) -> u64 {
+    /// How many connections the server has closed so far.
+    pub fn closed(&self) -> u64 {
         self.students.ended() + self.teachers.ended()
     }
 
@@ -46,7 +50,7 @@ impl House {
     }
 }
 
-/// A user who comes, claims so often, and stays.
+/// A user who connects, claims this many times, and stays.
 fn script(role: &str, id: usize, claims: usize) -> Script {
     match id % 3 {
         0 => phoenix(role, id, claims),
