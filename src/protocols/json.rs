@@ -156,3 +156,14 @@ pub fn mutated(text: &str, pieces: &[&str], random: &mut fastrand::Rng) -> Strin
     }
     text.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped() {
+        assert_eq!(escaped("a\"\\\n"), "a\\\"\\\\\\n");
+        assert_eq!(escaped("chats:é"), "chats:é");
+    }
+}
