@@ -9,8 +9,8 @@
 #
 # Prints what each scenario tried and what survived, and all of it as a table at the end, which is in
 # target/stress/table.md too. All scenarios take about seven minutes. STRESS_CHURN=N opens N connections
-# instead of the million. The system's clock is set only for the server, by faketime, where that is installed. Linux only. Exit 0
-# when nothing failed, 1 otherwise.
+# instead of the million. The system's clock is set only for the server, by faketime, where that is installed.
+# Linux only. Exit 0 when nothing failed, 1 otherwise.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

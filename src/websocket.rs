@@ -207,22 +207,23 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
 
 /// Appends a text frame whose payload is the parts in a row.
 pub fn write_text(out: &mut Vec<u8>, parts: &[&str]) {
-    let length = parts.iter().map(|part| part.len()).sum();
-    write_header(out, OpCode::Data(Data::Text), length);
-    for part in parts {
-        out.extend_from_slice(part.as_bytes());
-    }
+    write_text_between(out, "", parts, "");
 }
 
 /// Appends a text frame whose payload is the parts in a row, in brackets: a JSON array of one value.
 pub fn write_text_array(out: &mut Vec<u8>, parts: &[&str]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    write_header(out, OpCode::Data(Data::Text), length + 2);
-    out.push(b'[');
+    write_text_between(out, "[", parts, "]");
+}
+
+#[inline]
+fn write_text_between(out: &mut Vec<u8>, before: &str, parts: &[&str], after: &str) {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>() + before.len() + after.len();
+    write_header(out, OpCode::Data(Data::Text), length);
+    out.extend_from_slice(before.as_bytes());
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
-    out.push(b']');
+    out.extend_from_slice(after.as_bytes());
 }
 
 /// Appends a binary frame.

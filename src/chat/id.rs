@@ -166,9 +166,9 @@ impl Visitor<'_> for UserIdVisitor {
 /// For tables whose keys are ids that the server has made at random.
 pub type RandomIds = BuildHasherDefault<RandomIdHasher>;
 
-/// Hashes an id by its first eight bytes. The ids in the table are random, so
-/// that clients, who only choose what to look for, cannot make them collide. The last eight bytes of a UUID begin with
-/// the two bits of the variant, which are the same in all (RFC 9562, 5.4): a table would use a quarter of its buckets.
+/// Hashes an id by its first eight bytes. The ids in the table are random, so that clients, who only choose what to look
+/// for, cannot make them collide. The last eight bytes of a UUID begin with the two bits of the variant, which are the same
+/// in all (RFC 9562, 5.4): a table would use a quarter of its buckets.
 #[derive(Debug, Default)]
 pub struct RandomIdHasher(u64);
 

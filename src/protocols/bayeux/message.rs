@@ -234,21 +234,23 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Writes the reply to a publication on a valid channel, whose name needs no escapes. Each message has one.
+    /// Writes what [`Message::reply`] does for a publication of a known client on a valid channel, whose name needs no
+    /// escapes: each message of a chat has one.
     pub fn acknowledge(&self, out: &mut Outgoing) {
-        let id = self.id.map_or("", RawValue::get);
-        let client_id = self.client_id.map_or("", RawValue::get);
-        let key = |name, value: &str| if value.is_empty() { "" } else { name };
+        let (begin, id, comma) = match self.id {
+            Some(id) => ("{\"id\":", id.get(), ","),
+            None => ("{", "", ""),
+        };
+        let client_id = self.client_id.map_or("null", RawValue::get);
+        let channel = self.channel();
         out(&[
-            "{",
-            key("\"id\":", id),
+            begin,
             id,
-            key(",", id),
-            key("\"clientId\":", client_id),
+            comma,
+            "\"clientId\":",
             client_id,
-            key(",", client_id),
-            "\"channel\":\"",
-            self.channel(),
+            ",\"channel\":\"",
+            channel,
             "\",\"successful\":true}",
         ]);
     }

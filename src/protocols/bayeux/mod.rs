@@ -98,10 +98,10 @@ impl Bayeux {
         out: &mut Outgoing,
     ) {
         let message = context.message;
-        if result.is_ok() && message.is_publication() {
-            return message.acknowledge(out);
-        }
         if result.is_ok() {
+            if message.is_publication() {
+                return message.acknowledge(out);
+            }
             self.subscriptions.add(context.channels);
         }
         let reply = match result {

@@ -5,6 +5,7 @@ use super::batch::{Batch, Hold};
 use crate::chat::id::ClientId;
 use crate::endpoint::Endpoint;
 use crate::endpoint::connection::{Binding, State};
+use crate::endpoint::connections::Connections;
 use crate::endpoint::sessions::Transport;
 use crate::http::peer::Peer;
 use crate::http::request::Request;
@@ -91,28 +92,9 @@ impl Endpoint {
     /// Carries out a batch of one publication, as clients send it: its reply needs no batch.
     fn publication(&mut self, slot: u32, message: Message<'_>) {
         self.work -= 1;
-        let Some(client) = self.bayeux_client(&message) else {
-            self.bad_input("unknown Bayeux client");
-            return websocket::write_text_array(self.connections.frame(slot), &[&bayeux::unknown(&message)]);
-        };
-        self.touch_detached(client);
-        let Endpoint { sessions, connections, .. } = self;
-        let mut reply = |parts: &[&str]| websocket::write_text_array(connections.frame(slot), parts);
-        let Some(Protocol::Bayeux(bayeux)) = sessions.get_mut(client).map(|session| &mut session.protocol)
-        else {
-            return;
-        };
-        match bayeux.receive(message, &mut reply) {
-            Decoded::Request(request) => {
-                let (context, result) = self.carry_out(client, request);
-                let Endpoint { sessions, connections, .. } = self;
-                let mut reply = |parts: &[&str]| websocket::write_text_array(connections.frame(slot), parts);
-                if let Some(session) = sessions.get_mut(client) {
-                    session.protocol.answer(context, result, &mut reply);
-                }
-            }
-            decoded => self.decoded(client, decoded),
-        }
+        self.client_message(message, &mut |connections, parts| {
+            websocket::write_text_array(connections.frame(slot), parts);
+        });
     }
 
     /// Carries out one message of a batch.
@@ -120,7 +102,10 @@ impl Endpoint {
         match message.channel() {
             "/meta/handshake" => self.handshake(&message, batch),
             "/meta/connect" => self.connect(batch.socket(slot), &message, batch),
-            _ => self.client_message(message, batch),
+            _ => {
+                let mut reply = |_: &mut Connections, parts: &[&str]| batch.replies.push(parts.concat());
+                batch.has_disconnect |= self.client_message(message, &mut reply);
+            }
         }
     }
 
@@ -192,28 +177,41 @@ impl Endpoint {
         }
     }
 
-    fn client_message(&mut self, message: Message<'_>, batch: &mut Batch) {
+    /// Carries out a message of a client that has shaken hands, and passes its reply on. Returns whether the client
+    /// disconnects by it.
+    fn client_message(
+        &mut self,
+        message: Message<'_>,
+        reply: &mut dyn FnMut(&mut Connections, &[&str]),
+    ) -> bool {
         let Some(client) = self.bayeux_client(&message) else {
             self.bad_input("unknown Bayeux client");
-            return batch.replies.push(bayeux::unknown(&message));
+            reply(&mut self.connections, &[&bayeux::unknown(&message)]);
+            return false;
         };
         self.touch_detached(client);
-        let Some(bayeux) = self.bayeux_session(client) else {
-            return;
+        let Endpoint { sessions, connections, .. } = self;
+        let Some(Protocol::Bayeux(bayeux)) = sessions.get_mut(client).map(|session| &mut session.protocol)
+        else {
+            return false;
         };
-        let replies = &mut batch.replies;
-        match bayeux.receive(message, &mut |parts| replies.push(parts.concat())) {
+        match bayeux.receive(message, &mut |parts| reply(connections, parts)) {
             Decoded::Request(request) => {
                 let (context, result) = self.carry_out(client, request);
-                if let Some(client) = self.sessions.get_mut(client) {
-                    client.protocol.answer(context, result, &mut |parts| replies.push(parts.concat()));
+                let Endpoint { sessions, connections, .. } = self;
+                if let Some(session) = sessions.get_mut(client) {
+                    session.protocol.answer(context, result, &mut |parts| reply(connections, parts));
                 }
+                false
             }
             Decoded::Close(..) => {
-                batch.has_disconnect = true;
                 self.end_session(client, CloseCode::Normal, "");
+                true
             }
-            decoded => self.decoded(client, decoded),
+            decoded => {
+                self.decoded(client, decoded);
+                false
+            }
         }
     }
 
