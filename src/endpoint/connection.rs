@@ -7,7 +7,7 @@ use crate::Millis;
 use crate::chat::id::ClientId;
 use crate::http::reader::RequestReader;
 use crate::memory::Share;
-use crate::protocols::{AnswerForm, Pending};
+use crate::protocols::{AnswerForm, Pending, SHARED_SOCKET_TIMEOUT};
 use crate::websocket::FrameReader;
 
 /// Output, in bytes, at which a connection's own input is paused until some of it is written: pipelined requests or
@@ -16,6 +16,41 @@ pub const HIGH_WATER: usize = 64 * 1024;
 
 /// Bytes of one read from which on a connection is read after those that send less.
 const HEAVY_READ: u32 = 8 * 1024;
+
+/// Milliseconds that a request may take to come, and a WebSocket to be tried.
+pub(super) const HEAD_TIMEOUT: Millis = 10_000;
+/// Milliseconds that a peer without a session may leave its responses unread, or take over a frame.
+pub(super) const SEND_TIMEOUT: Millis = 60_000;
+
+/// Names a connection for longer than a turn: a slot may belong to another connection by then, which has
+/// another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionId {
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+}
+
+impl ConnectionId {
+    /// Index into a table of connections. Another connection may have it later.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
+impl From<ConnectionId> for usize {
+    fn from(id: ConnectionId) -> usize {
+        id.slot as usize | (id.generation as usize) << 32
+    }
+}
+
+impl From<usize> for ConnectionId {
+    fn from(number: usize) -> ConnectionId {
+        ConnectionId { slot: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
+// The number holds a slot and its generation, 32 bits each.
+const _: () = assert!(usize::BITS >= 64);
 
 /// The state of a connection.
 #[derive(Debug)]
@@ -198,6 +233,25 @@ impl Connection {
         if !matches!(self.state, State::WebSocket(Binding::Probe(_), _)) {
             self.since = now;
         }
+    }
+
+    /// When a wait is over, if a peer has `close_timeout` milliseconds to close. The silence of a session is its
+    /// protocol's business.
+    pub fn deadline(&self, close_timeout: Millis) -> Option<Millis> {
+        let is_stuck = self.is_ending() && self.is_paused();
+        let timeout = match self.state {
+            // No read tells that the peer has gone while it does not take its output.
+            State::WebSocket(..) if is_stuck => close_timeout,
+            State::Http if self.may_have_input() || !self.output.is_empty() => SEND_TIMEOUT,
+            State::Http | State::WebSocket(Binding::Probe(_), _) => HEAD_TIMEOUT,
+            State::AwaitingTurn | State::WebSocket(Binding::Echo, _) => SEND_TIMEOUT,
+            State::WebSocket(Binding::Shared(None), _) => SHARED_SOCKET_TIMEOUT,
+            State::Closing(_) => close_timeout,
+            State::WebSocket(Binding::Owned(_) | Binding::Shared(Some(_)), _)
+            | State::Held(_)
+            | State::Closed => return None,
+        };
+        Some(self.since + timeout)
     }
 
     /// Notes how much a read brought, and whether that used up the connection's work for a turn.

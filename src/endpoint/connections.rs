@@ -7,52 +7,17 @@ use std::collections::VecDeque;
 use slab::Slab;
 
 use super::buffer::Buffer;
-use super::connection::{Binding, Connection, ReadSide, State, WriteSide};
+use super::connection::{Binding, Connection, ConnectionId, ReadSide, State, WriteSide};
 use crate::Millis;
 use crate::memory::Memory;
 use crate::metrics::{CounterVec, Traffic};
-use crate::protocols::SHARED_SOCKET_TIMEOUT;
 use crate::timer_wheel::Timers;
 
-/// Milliseconds that a request may take to come, and a WebSocket to be tried.
-const HEAD_TIMEOUT: Millis = 10_000;
 /// Milliseconds that a peer may take to close after it was told, and to take the output before that.
 const CLOSE_TIMEOUT: Millis = 3_000;
-/// Milliseconds that a peer without a session may leave its responses unread, or take over a frame.
-const SEND_TIMEOUT: Millis = 60_000;
 /// Output buffers kept for reuse, and the bytes of the largest one kept.
 const SPARE_BUFFERS: usize = 256;
 const SPARE_CAPACITY: usize = 4096;
-
-/// Names a connection for longer than a turn: a slot may belong to another connection by then, which has
-/// another generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionId {
-    slot: u32,
-    generation: u32,
-}
-
-impl ConnectionId {
-    /// Index into a table of connections. Another connection may have it later.
-    pub fn slot(self) -> u32 {
-        self.slot
-    }
-}
-
-impl From<ConnectionId> for usize {
-    fn from(id: ConnectionId) -> usize {
-        id.slot as usize | (id.generation as usize) << 32
-    }
-}
-
-impl From<usize> for ConnectionId {
-    fn from(number: usize) -> ConnectionId {
-        ConnectionId { slot: number as u32, generation: (number >> 32) as u32 }
-    }
-}
-
-// The number holds a slot and its generation, 32 bits each.
-const _: () = assert!(usize::BITS >= 64);
 
 /// How much of a connection's output was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +122,7 @@ impl Connections {
         self.generation = self.generation.wrapping_add(1);
         let connection = Connection::new(address, self.generation, self.memory.share(), now);
         let slot = self.slab.insert(connection) as u32;
-        self.timers.set(slot, now + HEAD_TIMEOUT);
+        self.restart_timer(slot);
         ConnectionId { slot, generation: self.generation }
     }
 
@@ -398,7 +363,7 @@ impl Connections {
     /// Takes the connections whose time is up, `most` at the most.
     pub fn expire(&mut self, now: Millis, most: usize) -> Vec<u32> {
         let mut due = self.timers.expire(now, most);
-        due.retain(|&slot| match self.deadline(slot) {
+        due.retain(|&slot| match self.get(slot).deadline(self.close_timeout) {
             // The wait has begun anew since the timer was set, which moving it each time would cost more.
             Some(deadline) if deadline > now => {
                 self.timers.set(slot, deadline);
@@ -415,28 +380,9 @@ impl Connections {
         self.timers.next()
     }
 
-    /// When a wait is over. The silence of a session is its protocol's business.
-    fn deadline(&self, slot: u32) -> Option<Millis> {
-        let connection = self.get(slot);
-        let is_stuck = connection.is_ending() && connection.is_paused();
-        let timeout = match connection.state {
-            // No read tells that the peer has gone while it does not take its output.
-            State::WebSocket(..) if is_stuck => self.close_timeout,
-            State::Http if connection.may_have_input() || !connection.output.is_empty() => SEND_TIMEOUT,
-            State::Http | State::WebSocket(Binding::Probe(_), _) => HEAD_TIMEOUT,
-            State::AwaitingTurn | State::WebSocket(Binding::Echo, _) => SEND_TIMEOUT,
-            State::WebSocket(Binding::Shared(None), _) => SHARED_SOCKET_TIMEOUT,
-            State::Closing(_) => self.close_timeout,
-            State::WebSocket(Binding::Owned(_) | Binding::Shared(Some(_)), _)
-            | State::Held(_)
-            | State::Closed => return None,
-        };
-        Some(connection.since + timeout)
-    }
-
     /// Sets the timer to the end of the current wait.
     pub fn restart_timer(&mut self, slot: u32) {
-        match self.deadline(slot) {
+        match self.get(slot).deadline(self.close_timeout) {
             Some(deadline) => self.timers.set(slot, deadline),
             None => self.timers.cancel(slot),
         }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::Endpoint;
+use super::connection::ConnectionId;
 use super::connection::State;
-use super::connections::ConnectionId;
 use crate::Millis;
 
 /// Responses of some 100 KiB that are made and written in one turn.

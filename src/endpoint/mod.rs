@@ -52,8 +52,9 @@ use crate::process::Usage;
 use crate::protocols::Protocol;
 use crate::websocket;
 
+pub use connection::ConnectionId;
 use connection::{Binding, ReadSide, State};
-pub use connections::{ConnectionId, Write};
+pub use connections::Write;
 use connections::{Connections, Written};
 use costly::CostlyResponses;
 use detached::DetachedSessions;

@@ -9,7 +9,7 @@ use log::warn;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::connections::ConnectionId;
+use super::connection::ConnectionId;
 use super::sessions::Transport;
 use crate::Millis;
 use crate::chat::id::ClientId;

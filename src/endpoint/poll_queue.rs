@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::connections::ConnectionId;
+use super::connection::ConnectionId;
 use crate::Millis;
 use crate::memory::{Memory, Share};
 

@@ -3,7 +3,7 @@
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Endpoint;
-use super::connections::ConnectionId;
+use super::connection::ConnectionId;
 use super::sessions::Transport;
 use crate::chat::id::ClientId;
 use crate::websocket;

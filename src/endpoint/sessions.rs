@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use slab::Slab;
 
-use super::connection::WriteSide;
-use super::connections::{ConnectionId, Connections};
+use super::connection::{ConnectionId, WriteSide};
+use super::connections::Connections;
 use super::detached::Rank;
 use super::poll_queue::PollQueue;
 use crate::Millis;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::chat::id::ClientId;
-use crate::endpoint::connection::HIGH_WATER;
+use crate::endpoint::connection::{HEAD_TIMEOUT, HIGH_WATER, SEND_TIMEOUT};
 use crate::websocket::FrameReader;
 
 const MAX_BACKLOG: usize = 100;
