@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::phoenix::waiting;
 use super::wire::{Received, Wire};
 
 /// A message from the server: a reply or a delivery.
@@ -91,21 +90,14 @@ pub fn receive(wire: &mut Wire, text: &str) -> Received {
     }
     let data = message.data.unwrap_or_else(|| panic!("no data: {text}"));
     let role = wire.role.name();
-    match *message.channel.split('/').skip(1).collect::<Vec<_>>() {
-        ["presence", "status"] => Received::Status { waiting: waiting(&data) },
+    let name: Vec<_> = message.channel.split('/').skip(1).collect();
+    match *name {
         ["presence", "new_chat", to, id] if to == role && id == wire.id_text() => {
             let channels: Value = serde_json::from_str(data.get()).unwrap();
             let channel = channels["sendChannel"].as_str().expect("a channel");
             Received::NewChat(chat_of(channel).expect("a chat's id"))
         }
-        ["chat", id, "ready"] => Received::Ready(id.parse().expect("a chat's id")),
-        ["chat", id, to, "receive"] if to == role => {
-            Received::Message(id.parse().expect("a chat's id"), data.get().into())
-        }
-        ["chat", id, to, "terminated"] if to == role => {
-            Received::Terminated(id.parse().expect("a chat's id"))
-        }
-        _ => panic!("not for {}: {text}", wire.id),
+        _ => Received::shared(wire, &name, &data).unwrap_or_else(|| panic!("not for {}: {text}", wire.id)),
     }
 }
 

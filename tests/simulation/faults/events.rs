@@ -93,7 +93,7 @@ impl World {
             if let Some(Transport::WebSocket(socket)) = &mut user.transport {
                 socket.send_close(scene.network);
             }
-            (user.stage, user.since) = (Stage::Leaving, scene.network.awake);
+            (user.stage, user.since) = (Stage::Leaving, scene.network.awake());
         });
     }
 

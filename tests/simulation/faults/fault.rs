@@ -49,13 +49,13 @@ fn links(world: &World, index: usize) -> Vec<LinkId> {
 
 /// The server's process is stopped, for a second or for hours; for it the clock jumps forward.
 fn stop(world: &mut World) {
-    if world.stopped_until > world.network.now {
+    if world.network.stopped_until > world.network.now {
         return;
     }
     let magnitude = 3.0 + world.network.random.f64() * 3.85;
     let length = 10f64.powf(magnitude) as Millis;
-    world.stopped_until = world.network.now + length;
-    world.stopped += length;
+    world.network.stopped_until = world.network.now + length;
+    world.network.stopped += length;
     world.network.count("clock jumps");
 }
 
@@ -108,7 +108,7 @@ fn half_close(world: &mut World, index: usize) {
     for link in links(world, index) {
         world.network.shut(link);
     }
-    (world.users[index].stage, world.users[index].since) = (Stage::Leaving, world.network.awake);
+    (world.users[index].stage, world.users[index].since) = (Stage::Leaving, world.network.awake());
     world.network.count("half-closes");
 }
 
@@ -118,7 +118,7 @@ fn breach(world: &mut World, index: usize) {
     world.worsen(session, Condition::Faulty);
     world.with_user(index, |user, scene| {
         let link = nonsense::breach(user, scene.network);
-        user.stage = Stage::Doomed(link, scene.network.awake);
+        user.stage = Stage::Doomed(link, scene.network.awake());
     });
     world.network.count("breaches");
 }

@@ -30,6 +30,12 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Sessions that ended since nothing came from their clients.
+    pub fn timeouts(&self) -> u64 {
+        let ended = self.ended.iter().filter(|(reason, _)| reason.contains("timeout"));
+        ended.map(|(_, count)| count).sum()
+    }
+
     /// Takes the server's counts from its metrics, and checks that what it holds is nothing but the connection that
     /// asks for them.
     pub fn take_metrics(&mut self, page: &str) {

@@ -115,6 +115,8 @@ pub struct Link {
     /// Bytes that the client sent, and that the server has read.
     pub sent: u64,
     pub read: u64,
+    /// When the server last read some, in its waking time.
+    pub read_at: Millis,
     /// The server's end: its name while it is open, and what its kernel holds of the client's bytes.
     pub id: Option<ConnectionId>,
     /// The server has closed it.
@@ -128,8 +130,10 @@ pub struct Link {
 /// All connections that there have been, and what is going to happen.
 pub struct Network {
     pub now: Millis,
-    /// How long the server has been running.
-    pub awake: Millis,
+    start: Millis,
+    /// Until when the server does not run, and for how long it has not run in all.
+    pub stopped_until: Millis,
+    pub stopped: Millis,
     pub random: Rng,
     pub links: Vec<Link>,
     /// How often what has happened.
@@ -140,10 +144,12 @@ pub struct Network {
 
 impl Network {
     pub fn new(seed: u64, now: Millis) -> Network {
-        let random = Rng::with_seed(seed);
+        let (random, start) = (Rng::with_seed(seed), now);
         Network {
             now,
-            awake: 0,
+            start,
+            stopped_until: 0,
+            stopped: 0,
             random,
             links: Vec::new(),
             counts: BTreeMap::new(),
@@ -155,6 +161,11 @@ impl Network {
     /// Counts that something has happened.
     pub fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// For how long the server has been running.
+    pub fn awake(&self) -> Millis {
+        self.now.max(self.stopped_until) - self.start - self.stopped
     }
 
     /// Lets something happen at this time.
@@ -195,6 +206,7 @@ impl Network {
             is_deaf: false,
             sent: 0,
             read: 0,
+            read_at: 0,
             id: None,
             is_closed: false,
             received: VecDeque::new(),
@@ -221,10 +233,10 @@ impl Network {
 
     /// Closes the client's end; the server learns of that now or, if more than its end is to be learned, by a reset.
     pub fn close(&mut self, link: LinkId) {
-        let is_reset = self.random.u32(0..4) == 0;
+        let (awake, is_reset) = (self.awake(), self.random.u32(0..4) == 0);
         let Link { lost, is_deaf, is_blocked, .. } = &mut self.links[link];
         *is_deaf = true;
-        if lost.replace(self.awake).is_none() {
+        if lost.replace(awake).is_none() {
             let piece = if is_reset || *is_blocked { Piece::Reset } else { Piece::End };
             self.push_up(link, piece);
         }
@@ -232,11 +244,11 @@ impl Network {
 
     /// Nothing gets through any more. The server learns of it by a reset some time, or not at all.
     pub fn cut(&mut self, link: LinkId, is_told: bool) {
-        let (now, later) = (self.now, self.now + self.random.u64(0..20_000));
+        let (now, awake, later) = (self.now, self.awake(), self.now + self.random.u64(0..20_000));
         let Link { up, down, lost, .. } = &mut self.links[link];
         up.cut(now, &mut self.random);
         down.cut(now, &mut self.random);
-        lost.get_or_insert(self.awake);
+        lost.get_or_insert(awake);
         if is_told {
             let at = up.push(Piece::Reset, later, &mut self.random);
             self.at(at, Event::Up(link));

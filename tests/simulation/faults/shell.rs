@@ -178,7 +178,7 @@ impl Shell {
             1 => 1 + network.random.usize(0..1000),
             _ => 64 * 1024,
         };
-        let number = link;
+        let (number, awake) = (link, network.awake());
         let link = &mut network.links[link];
         let length = size.min(link.received.len());
         match link.ending {
@@ -187,7 +187,7 @@ impl Shell {
             _ if length == 0 => self.endpoint.drained(id),
             _ => {
                 let mut bytes: Vec<_> = link.received.drain(..length).collect();
-                link.read += length as u64;
+                (link.read, link.read_at) = (link.read + length as u64, awake);
                 log::trace!("{now} read from {number}: {length} bytes");
                 self.endpoint.receive(id, &mut bytes, length == size || until_empty, now);
             }
@@ -217,7 +217,7 @@ impl Shell {
         for link in self.accepted.drain(..count).collect::<Vec<_>>() {
             assert!(!self.endpoint.is_full());
             let id = self.endpoint.open([127, 0, 0, 1].into(), now);
-            network.links[link].id = Some(id);
+            (network.links[link].id, network.links[link].read_at) = (Some(id), network.awake());
             let owner = self.links[id.slot() as usize].replace(link);
             assert_eq!(owner, None, "a slot is used again before it was freed");
             network.at(now, Event::Up(link));

@@ -4,7 +4,6 @@ use mio_chat_server::protocols::socket_io::engine::Revision;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::phoenix::waiting;
 use super::wire::{Received, Wire};
 
 /// What a packet from the server means.
@@ -41,20 +40,13 @@ fn event(wire: &Wire, text: &str) -> Received {
         let data: Value = serde_json::from_str(data.get()).unwrap();
         data[name].as_str().unwrap_or_else(|| panic!("no {name} in {data}")).to_owned()
     };
-    match *name.splitn(4, ':').collect::<Vec<_>>() {
-        ["presence", "status"] => Received::Status { waiting: waiting(&data) },
+    let name: Vec<_> = name.splitn(4, ':').collect();
+    match *name {
         ["presence", "new_chat", to, id] if to == role && id == wire.id_text() => {
             Received::NewChat(field("id").parse().expect("a chat's id"))
         }
         ["chat", "error"] => Received::Refused { chat: None, reason: field("reason") },
-        ["chat", id, "ready"] => Received::Ready(id.parse().expect("a chat's id")),
-        ["chat", id, to, "receive"] if to == role => {
-            Received::Message(id.parse().expect("a chat's id"), data.get().into())
-        }
-        ["chat", id, to, "terminated"] if to == role => {
-            Received::Terminated(id.parse().expect("a chat's id"))
-        }
-        _ => panic!("not for {}: {text}", wire.id),
+        _ => Received::shared(wire, &name, &data).unwrap_or_else(|| panic!("not for {}: {text}", wire.id)),
     }
 }
 

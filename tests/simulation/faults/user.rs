@@ -78,7 +78,7 @@ impl User {
     /// Connects anew, with nothing left of the last time.
     pub fn connect(&mut self, session: SessionId, id: String, scene: &mut Scene<'_>) {
         *self = User::new(self.wire.kind, self.wire.role, id);
-        (self.session, self.stage, self.since) = (session, Stage::Connecting, scene.network.awake);
+        (self.session, self.stage, self.since) = (session, Stage::Connecting, scene.network.awake());
         self.waiting_moment = scene.ledger.moment();
         let interval = self.wire.kind.heartbeat_interval();
         self.heartbeat_at = scene.network.now + interval.unwrap_or(Millis::MAX / 2);
@@ -148,10 +148,8 @@ impl User {
                 self.send(vec![text], scene);
             }
             Received::Ready(chat) => {
-                if self.conversation(chat, scene).is_some_and(|known| {
-                    known.may_send = true;
-                    true
-                }) {
+                if let Some(conversation) = self.conversation(chat, scene) {
+                    conversation.may_send = true;
                     scene.ledger.notified(chat, self.wire.role, self.session);
                 }
             }
@@ -174,7 +172,7 @@ impl User {
             return;
         }
         self.stage = Stage::OnLine;
-        self.since = scene.network.awake;
+        self.since = scene.network.awake();
         self.is_ready = !self.wire.kind.is_phoenix();
     }
 
@@ -193,7 +191,7 @@ impl User {
     fn refused(&mut self, chat: Option<Uuid>, reason: &str, scene: &mut Scene<'_>) {
         match (self.stage, reason) {
             // A connection that was lost still has it.
-            (Stage::Connecting, "id is in use") => self.refused_at = Some(scene.network.awake),
+            (Stage::Connecting, "id is in use") => self.refused_at = Some(scene.network.awake()),
             // The chat has ended meanwhile.
             (_, "unknown chat" | "unmatched topic") => {
                 let record = chat.and_then(|chat| scene.ledger.get(chat));
@@ -210,7 +208,7 @@ impl User {
     fn new_chat(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
         scene.ledger.notified(chat, self.wire.role, self.session);
         let conversation =
-            Conversation::new(chat, self.wire.role, scene.network.awake, &mut scene.network.random);
+            Conversation::new(chat, self.wire.role, scene.network.awake(), &mut scene.network.random);
         assert!(self.conversations.insert(chat, conversation).is_none(), "{chat} begins twice");
         let texts = self.wire.enter(chat);
         self.send(texts, scene);
@@ -229,7 +227,7 @@ impl User {
         let conversation = self.conversations.get_mut(&chat);
         assert!(may_be_over || conversation.is_some(), "{chat} is not in progress");
         let conversation = conversation?;
-        conversation.touched = scene.network.awake;
+        conversation.touched = scene.network.awake();
         Some(conversation)
     }
 
@@ -247,17 +245,17 @@ impl User {
             Stage::Away => {}
             Stage::Connecting => {
                 // Refused so far: the server finds out about a lost connection in time.
-                let is_stuck = scene.network.awake - self.since > PATIENCE && !scene.is_faulty;
+                let is_stuck = scene.network.awake() - self.since > PATIENCE && !scene.is_faulty;
                 assert!(!is_stuck, "{} ({:?}) does not come on line", self.wire.id, self.wire.kind);
             }
             Stage::Doomed(_, since) => {
-                assert!(scene.network.awake - since < PATIENCE, "nonsense is not answered")
+                assert!(scene.network.awake() - since < PATIENCE, "nonsense is not answered")
             }
             Stage::Leaving => {
                 // A client that polls closes by itself; a WebSocket waits for the server to close.
                 let patience =
                     if matches!(self.transport, Some(Transport::Polling(_))) { 2_000 } else { PATIENCE };
-                return scene.network.awake.saturating_sub(self.since) > patience;
+                return scene.network.awake().saturating_sub(self.since) > patience;
             }
             Stage::OnLine => return self.act_on_line(scene),
         }
@@ -266,7 +264,7 @@ impl User {
 
     /// Tries to come on line again.
     pub fn retry(&mut self, scene: &mut Scene<'_>) {
-        if self.refused_at.take_if(|at| scene.network.awake > *at + 5_000).is_some() {
+        if self.refused_at.take_if(|at| scene.network.awake() > *at + 5_000).is_some() {
             self.opened(scene);
         }
     }
@@ -277,9 +275,9 @@ impl User {
         }
         if self.wire.role == Role::Teacher {
             self.claim(scene);
-            let is_tired = scene.network.awake - self.since > 1_200_000;
+            let is_tired = scene.network.awake() - self.since > 1_200_000;
             // Longer than a stall takes.
-            let is_told = self.status_count > 0 || scene.network.awake - self.since < 310_000;
+            let is_told = self.status_count > 0 || scene.network.awake() - self.since < 310_000;
             assert!(is_told, "{} ({:?}) is told no status", self.wire.id, self.wire.kind);
             return (scene.is_over || is_tired) && self.conversations.is_empty();
         }
@@ -298,7 +296,7 @@ impl User {
 
     fn claim(&mut self, scene: &mut Scene<'_>) {
         let may_claim =
-            !scene.is_over && scene.network.awake - self.since < 1_100_000 && self.conversations.len() < 5;
+            !scene.is_over && scene.network.awake() - self.since < 1_100_000 && self.conversations.len() < 5;
         if may_claim && (self.waiting > 0 || scene.network.random.u32(0..10) == 0) {
             let text = self.wire.claim();
             self.send(vec![text], scene);
@@ -308,7 +306,7 @@ impl User {
     /// Goes on with a chat: sends the next message, or ends it when both sides have sent all.
     fn go_on(&mut self, chat: Uuid, scene: &mut Scene<'_>) {
         let conversation = self.conversations.get_mut(&chat).unwrap();
-        let is_given_up = scene.network.awake - conversation.touched > PATIENCE;
+        let is_given_up = scene.network.awake() - conversation.touched > PATIENCE;
         if is_given_up {
             let record = scene.ledger.get(chat).expect("a chat in progress");
             assert!(!record.is_over || scene.is_faulty, "{chat}: the end is not told");
@@ -321,7 +319,7 @@ impl User {
         } else if conversation.may_send && conversation.has_more() && scene.network.random.u32(0..3) == 0 {
             let most_words = if self.wire.kind == Kind::Bayeux(BayeuxTransport::Script) { 400 } else { 4000 };
             let payload = conversation.next_message(chat, most_words, &mut scene.network.random);
-            conversation.touched = scene.network.awake;
+            conversation.touched = scene.network.awake();
             let text = self.wire.message(chat, &payload);
             scene.ledger.send(chat, self.wire.role, payload);
             self.send(vec![text], scene);

@@ -6,6 +6,7 @@ use mio_chat_server::Millis;
 use mio_chat_server::chat::id::Role;
 use mio_chat_server::protocols::phoenix::Version;
 use mio_chat_server::protocols::socket_io::engine::Revision;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{bayeux, phoenix, socket_io};
@@ -61,6 +62,17 @@ impl Kind {
 
     pub fn is_phoenix(self) -> bool {
         matches!(self, Kind::Phoenix(_))
+    }
+
+    /// How long a client that is gone may keep its WebSocket, if it has its session to itself: the timeouts of the
+    /// protocol and `--idle-timeout`.
+    pub fn longest_silence(self) -> Option<Millis> {
+        match self {
+            Kind::Phoenix(_) => Some(60_000),
+            Kind::SocketIo(Revision::V3) | Kind::SocketIoPolling(Revision::V3) => Some(25_000 + 60_000),
+            Kind::SocketIo(Revision::V4) | Kind::SocketIoPolling(Revision::V4) => Some(25_000 + 20_000),
+            Kind::Bayeux(_) => None,
+        }
     }
 
     /// How often the client sends a heartbeat unasked, if it does.
@@ -279,5 +291,20 @@ impl Wire {
         self.reference += 1;
         let ack = if wants_ack { self.reference.to_string() } else { String::new() };
         format!(r#"42{ack}["{event}",{data}]"#)
+    }
+}
+
+impl Received {
+    /// What an event means that Socket.IO and Bayeux name alike, by the parts of its name: a status, or one in a chat.
+    pub fn shared(wire: &Wire, name: &[&str], data: &RawValue) -> Option<Received> {
+        let role = wire.role.name();
+        let chat = |id: &str| id.parse().expect("a chat's id");
+        Some(match *name {
+            ["presence", "status"] => Received::Status { waiting: phoenix::waiting(data) },
+            ["chat", id, "ready"] => Received::Ready(chat(id)),
+            ["chat", id, to, "receive"] if to == role => Received::Message(chat(id), data.get().into()),
+            ["chat", id, to, "terminated"] if to == role => Received::Terminated(chat(id)),
+            _ => return None,
+        })
     }
 }

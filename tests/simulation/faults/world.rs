@@ -22,6 +22,10 @@ const STUDENTS: usize = 45;
 const START: Millis = 1_000_000;
 /// How long the server may keep a connection whose client is gone, in its waking time.
 const LONGEST_LOSS: Millis = 200_000;
+/// How long the server waits for a client to close.
+const CLOSE_TIMEOUT: Millis = 3_000;
+/// How exact the server's timers are: a ping and the judgement on it may each be late by that.
+const TICK: Millis = 100;
 /// A turn that is this late comes after the process was stopped.
 const JUMP: Millis = 1_000;
 
@@ -65,10 +69,6 @@ pub struct World {
     pub asleep_until: Vec<Millis>,
     /// When a user may be hit again.
     pub spared_until: Vec<Millis>,
-    /// Until when the server does not run.
-    pub stopped_until: Millis,
-    /// For how long it has not run in all.
-    pub stopped: Millis,
     last_turn: Millis,
     pub is_over: bool,
 }
@@ -96,8 +96,6 @@ impl World {
             operator: Operator::default(),
             asleep_until: Vec::new(),
             spared_until: Vec::new(),
-            stopped_until: 0,
-            stopped: 0,
             last_turn: START,
             is_over: false,
         };
@@ -116,7 +114,7 @@ impl World {
 
     /// Goes on until the server has been awake for so long.
     pub fn run(&mut self, awake: Millis) {
-        while self.awake() < awake {
+        while self.network.awake() < awake {
             self.step();
         }
     }
@@ -124,7 +122,7 @@ impl World {
     /// No more faults: all users finish and leave, and then nothing of them may be left.
     pub fn finish(&mut self) {
         self.is_over = true;
-        self.run(self.awake() + 1_800_000);
+        self.run(self.network.awake() + 1_800_000);
         let left = self.users.iter().find(|user| user.stage != Stage::Away);
         assert!(left.is_none(), "still there: {left:?}");
         let links: Vec<_> = self.shell.open_links().collect();
@@ -152,19 +150,14 @@ impl World {
             self.worsen(session, Condition::Doubtful);
         }
         // It is not stopped by a signal while the process is.
-        self.run(self.awake() + 1);
+        self.run(self.network.awake() + 1);
         assert!(!self.shell.endpoint.has_stopped());
         self.shell.endpoint.stop(DRAIN_TIMEOUT, self.network.now);
-        self.run(self.awake() + DRAIN_TIMEOUT + 100);
+        self.run(self.network.awake() + DRAIN_TIMEOUT + 100);
         assert!(self.shell.endpoint.has_stopped(), "connections are left");
         let links = self.shell.open_links().map(|link| &self.network.links[link]);
         let left: Vec<_> = links.filter(|link| !link.is_http).collect();
         assert!(left.is_empty(), "WebSockets are left: {left:?}");
-    }
-
-    /// For how long the server has been running.
-    pub fn awake(&self) -> Millis {
-        self.network.now.max(self.stopped_until) - START - self.stopped
     }
 
     /// Another id, unlike all others: a number or a string.
@@ -186,7 +179,7 @@ impl World {
     /// The next thing that happens, be it a turn of the server or something outside it.
     fn step(&mut self) {
         let turn = self.shell.next_turn(self.network.now).unwrap_or(Millis::MAX);
-        let turn = turn.max(self.stopped_until).max(self.network.now);
+        let turn = turn.max(self.network.stopped_until).max(self.network.now);
         // What arrives in the same moment is read before the timers have their turn.
         let event = if turn < self.network.next() {
             self.network.now = turn;
@@ -194,7 +187,6 @@ impl World {
         } else {
             Some(self.network.take())
         };
-        self.network.awake = self.awake();
         let Some(event) = event else {
             return self.turn();
         };
@@ -208,7 +200,7 @@ impl World {
             Event::Fault if self.is_over => {}
             Event::Fault => {
                 fault::strike(self);
-                let slow = if self.stopped_until > self.network.now { 10 } else { 1 };
+                let slow = if self.network.stopped_until > self.network.now { 10 } else { 1 };
                 let next = self.network.now + slow * self.network.random.u64(2_000..30_000);
                 self.network.at(next, Event::Fault);
             }
@@ -218,8 +210,12 @@ impl World {
     fn turn(&mut self) {
         let now = self.network.now;
         self.view.figures.turns += 1;
-        log::trace!("turn at {now} (awake {}, stopped until {})", self.network.awake, self.stopped_until);
-        if now - self.last_turn > JUMP && self.stopped_until > self.last_turn {
+        log::trace!(
+            "turn at {now} (awake {}, stopped until {})",
+            self.network.awake(),
+            self.network.stopped_until
+        );
+        if now - self.last_turn > JUMP && self.network.stopped_until > self.last_turn {
             self.doubt_requests_in_flight();
         }
         self.last_turn = now;
@@ -256,8 +252,13 @@ impl World {
     fn check(&self) {
         check_links(self.shell.endpoint.chat());
         for link in self.shell.open_links().map(|link| &self.network.links[link]) {
-            let lost = link.lost.map_or(0, |since| self.network.awake - since);
+            let lost = link.lost.map_or(0, |since| self.network.awake() - since);
             assert!(lost <= LONGEST_LOSS, "not closed {lost} ms after its client: {link:?}");
+            let session = self.view.sessions.get(link.session).filter(|_| !link.is_http);
+            if let Some(longest) = session.and_then(|session| session.kind.longest_silence()) {
+                let silence = self.network.awake() - link.read_at;
+                assert!(silence <= longest + CLOSE_TIMEOUT + 3 * TICK, "silent for {silence} ms: {link:?}");
+            }
         }
     }
 
@@ -266,7 +267,7 @@ impl World {
         let View { ledger, figures, .. } = self.view;
         Figures {
             duration: self.network.now - START,
-            stopped: self.stopped,
+            stopped: self.network.stopped,
             connections: self.network.links.len() as u64,
             counts: self.network.counts,
             chats: ledger.begun,
