@@ -109,8 +109,14 @@ fn refused_connect(server: &Server, kind: ClientKind, role: &str, id: &str) -> S
             let topic = if role == "teacher" { "presence:teachers" } else { &student };
             Phoenix::connect(server, version).refused(topic, "phx_join", user)
         }
-        ClientKind::SocketIo(revision, transport) => SocketIo::connect(server, (revision, transport))
-            .refused(&format!("presence:{role}:connect"), user),
+        ClientKind::SocketIo(revision, transport) => {
+            let mut socket_io = SocketIo::connect(server, (revision, transport));
+            if role == "teacher" {
+                let reason = socket_io.refused("presence:claim_student", json!({"teacherId": id}));
+                assert_eq!(reason, "user is on another connection");
+            }
+            socket_io.refused(&format!("presence:{role}:connect"), user)
+        }
         ClientKind::BayeuxSocket | ClientKind::BayeuxPolling => {
             let channel = format!("/presence/{role}/connect");
             let error = bayeux::error(server, publish(&bayeux::handshake(server), &channel, user));

@@ -49,12 +49,7 @@ fn the_snapshot_is_json_in_the_original_shape() {
 #[test]
 fn the_limit_bounds_the_lists_and_not_the_counts() {
     let server = Server::start(&[]);
-    let mut phoenix = Phoenix::connect(&server, V2);
-    for id in 0..1001 {
-        phoenix.join_student(json!(id));
-        phoenix.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
-    }
-    phoenix.settle();
+    let _students = Phoenix::students(&server, V2, 1001);
     let rows = |target: &str| {
         let snapshot: Value = serde_json::from_str(&get(&server, target).body).unwrap();
         let students = &snapshot["students"];

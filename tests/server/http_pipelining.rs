@@ -2,7 +2,6 @@
 
 use crate::support;
 
-use serde_json::json;
 use std::io::Write;
 use std::net::Shutdown;
 use std::thread;
@@ -20,12 +19,7 @@ fn numbered(number: usize) -> String {
 /// A server with this many students on one socket.
 fn with_students(count: usize) -> (Server, Phoenix) {
     let server = Server::start(&[]);
-    let mut phoenix = Phoenix::connect(&server, V2);
-    for id in 0..count {
-        phoenix.join_student(json!(id));
-        phoenix.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
-    }
-    phoenix.settle();
+    let phoenix = Phoenix::students(&server, V2, count);
     (server, phoenix)
 }
 

@@ -2,7 +2,6 @@
 
 use crate::support;
 
-use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
 use support::phoenix::Phoenix;
@@ -57,12 +56,7 @@ fn a_request_that_came_whole_is_answered_however_late_the_answers_before_it_are_
     // Some 13 MB of answers, more than any kernel takes: the last requests wait in the server.
     const COUNT: usize = 3000;
     let server = Server::start(&[]);
-    let mut students = Phoenix::connect(&server, V2);
-    for id in 0..100 {
-        students.join_student(json!(id));
-        students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
-    }
-    students.settle();
+    let _students = Phoenix::students(&server, V2, 100);
     let mut paused = server.connect();
     paused.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(COUNT).as_bytes()).unwrap();
     // As many turns as the server needs to answer all that the kernel takes, and more.

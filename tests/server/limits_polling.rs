@@ -2,7 +2,7 @@
 
 use crate::support;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -45,26 +45,8 @@ fn whoever_closes_behind_a_held_request_is_gone_at_once() {
 fn what_is_sent_behind_a_held_request_waits_with_the_sender() {
     let server = Server::start(&[]);
     let (mut stream, poll) = held_poll(&server);
-    let mut bystander = Bystander::new(&server);
-    stream.set_nonblocking(true).unwrap();
     // Far more than the kernel takes: the server leaves it there, and the sender has to stop.
-    let flood = poll.repeat(1000);
-    let mut sent = 0;
-    let mut refusals = 0;
-    while refusals < 50 && sent < 100_000_000 {
-        match stream.write(flood.as_bytes()) {
-            Ok(length) => {
-                sent += length;
-                refusals = 0;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                refusals += 1;
-                bystander.settle();
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    assert!(refusals == 50, "the server has taken in {sent} bytes behind a request that it holds");
+    raw::write_until_blocked(&server, &mut stream, poll.repeat(1000).as_bytes(), 100_000_000);
 }
 
 /// A way to close a connection; returns what has to stay open for it.

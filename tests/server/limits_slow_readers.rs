@@ -3,13 +3,13 @@
 use crate::support;
 
 use serde_json::json;
-use std::io::{ErrorKind, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Write;
+use std::net::Shutdown;
 use support::metrics::Metrics;
 use support::phoenix::Phoenix;
 use support::phoenix::Version::{V1, V2};
 use support::phoenix::chat;
-use support::raw::{Bystander, echo, frame, heartbeat, open, read_frame};
+use support::raw::{Bystander, echo, frame, heartbeat, open, read_frame, write_until_blocked};
 use support::socket_io::{self, Polling, Socket};
 use support::{Server, wait_until};
 
@@ -86,38 +86,13 @@ fn a_student_who_pauses_below_the_limit_misses_nothing() {
     assert_eq!(teacher.expect(&topic, "teacher:receive"), json!({"message": "done"}));
 }
 
-/// Writes as much as is taken while nothing is read, and returns how much that was.
-fn flood(server: &Server, stream: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
-    let mut bystander = Bystander::new(server);
-    stream.set_nonblocking(true).unwrap();
-    let mut sent = 0;
-    let mut refusals = 0;
-    // Not to be taken at once may be a moment's matter; so often, with the server alive, is not.
-    while refusals < 50 {
-        match stream.write(&bytes[sent % bytes.len()..]) {
-            Ok(length) => {
-                sent += length;
-                refusals = 0;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                refusals += 1;
-                bystander.settle();
-            }
-            Err(error) => panic!("{error}"),
-        }
-        assert!(sent < most, "{sent} bytes are taken from one who reads no answers");
-    }
-    stream.set_nonblocking(false).unwrap();
-    sent
-}
-
 #[test]
 fn who_floods_heartbeats_and_reads_no_answers_is_held_back_and_loses_none() {
     let server = Server::start(&[]);
     let mut stream = open(&server, "/ws");
     let before = server.memory();
     let beat = frame(0x81, heartbeat("beat").as_bytes());
-    let sent = flood(&server, &mut stream, &beat.repeat(1000), 100 << 20);
+    let sent = write_until_blocked(&server, &mut stream, &beat.repeat(1000), 100 << 20);
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held");
     for _ in 0..sent / beat.len() {
@@ -134,7 +109,7 @@ fn who_floods_requests_and_reads_no_answers_is_held_back() {
     let mut stream = server.connect();
     let before = server.memory();
     let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-    flood(&server, &mut stream, request.repeat(1000).as_bytes(), 100 << 20);
+    write_until_blocked(&server, &mut stream, request.repeat(1000).as_bytes(), 100 << 20);
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more are held");
 }
@@ -143,12 +118,7 @@ fn who_floods_requests_and_reads_no_answers_is_held_back() {
 #[test]
 fn responses_count_as_backlog() {
     let server = Server::start(&["--max-backlog", "16KiB"]);
-    let mut students = Phoenix::connect(&server, V2);
-    for id in 0..1000 {
-        students.join_student(json!(id));
-        students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
-    }
-    students.settle();
+    let _students = Phoenix::students(&server, V2, 1000);
     let closed = || Metrics::of(&server).get("mio_chat_closed_total", &[("reason", "too slow")]);
     let mut streams: Vec<_> = (0..5).map(|_| server.connect()).collect();
     let request = "GET /?limit=10000 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
@@ -180,12 +150,7 @@ fn an_answer_longer_than_the_backlog_reaches_a_slow_reader_whole() {
 #[cfg(target_os = "linux")]
 fn who_sends_faster_than_the_server_answers_is_held_back() {
     let server = Server::start(&[]);
-    let mut students = Phoenix::connect(&server, V2);
-    for id in 0..100 {
-        students.join_student(json!(id));
-        students.push(&format!("presence:student:{id}"), "student:ready", json!({"userId": id}));
-    }
-    students.settle();
+    let _students = Phoenix::students(&server, V2, 100);
     let mut stream = server.connect();
     let mut reader = stream.try_clone().unwrap();
     let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));

@@ -15,15 +15,22 @@ use crate::support::raw::frame;
 use crate::support::socket_io::{Polling, Socket};
 use crate::support::user::{Client, ClientKind, User, begin};
 
-/// Teachers and students of the pairs: every kind of client, with its own and with another.
-const PAIRS: [(ClientKind, ClientKind); 6] = [
+/// Teachers and students of the pairs: every kind of client, with its own or with another.
+pub const PAIRS: [(ClientKind, ClientKind); 10] = [
     (ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)),
     (ClientKind::SocketIo(4, Socket), ClientKind::SocketIo(3, Socket)),
     (ClientKind::BayeuxSocket, ClientKind::BayeuxSocket),
     (ClientKind::Phoenix(V2), ClientKind::SocketIo(4, Polling)),
     (ClientKind::SocketIo(3, Polling), ClientKind::BayeuxPolling),
     (ClientKind::BayeuxSocket, ClientKind::Phoenix(V1)),
+    (ClientKind::BayeuxPolling, ClientKind::BayeuxPolling),
+    (ClientKind::SocketIo(3, Socket), ClientKind::SocketIo(4, Polling)),
+    (ClientKind::Phoenix(V2), ClientKind::BayeuxPolling),
+    (ClientKind::SocketIo(4, Socket), ClientKind::BayeuxSocket),
 ];
+
+/// How many of them most scenarios have.
+const COUNT: usize = 6;
 
 /// The user ids of the pairs: no other users may have them.
 pub const FIRST_ID: u64 = 1_000_000_000;
@@ -61,7 +68,7 @@ impl Pairs {
     /// The same, with this much time between two bursts.
     pub fn start_with_pause(server: &Server, pause: Duration) -> Pairs {
         let stop = Arc::new(AtomicBool::new(false));
-        let threads = PAIRS.iter().zip(FIRST_ID..).map(|(&kinds, id)| {
+        let threads = PAIRS[..COUNT].iter().zip(FIRST_ID..).map(|(&kinds, id)| {
             let (teacher, student) = meet(server, kinds, id);
             let stop = stop.clone();
             thread::spawn(move || {

@@ -81,6 +81,17 @@ impl Phoenix {
         phoenix
     }
 
+    /// One client with this many students, who have joined and are ready.
+    pub fn students(server: &Server, version: Version, count: usize) -> Phoenix {
+        let mut phoenix = Phoenix::connect(server, version);
+        for id in 0..count {
+            phoenix.join_student(json!(id));
+            phoenix.push(&student_topic(&json!(id)), "student:ready", json!({"userId": id}));
+        }
+        phoenix.settle();
+        phoenix
+    }
+
     pub fn join_student(&mut self, id: Value) {
         self.join_ok(&student_topic(&id), json!({"userId": id, "role": "student"}));
     }

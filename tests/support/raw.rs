@@ -1,6 +1,6 @@
 //! Bytes to a socket and back, for what no well-behaved client would send.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
@@ -260,4 +260,29 @@ impl Bystander {
     pub fn settle(&mut self) {
         assert_eq!(answers(&mut self.0, &[]), []);
     }
+}
+
+/// Writes these bytes over and over until the server takes no more, and returns how many it took: fewer than `most`.
+pub fn write_until_blocked(server: &Server, stream: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
+    let mut bystander = Bystander::new(server);
+    stream.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    let mut refusals = 0;
+    // Not to be taken at once may be a moment's matter; so often, with the server alive, is not.
+    while refusals < 50 {
+        match stream.write(&bytes[sent % bytes.len()..]) {
+            Ok(length) => {
+                sent += length;
+                refusals = 0;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                refusals += 1;
+                bystander.settle();
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(sent < most, "{sent} bytes are taken although their sender has to wait");
+    }
+    stream.set_nonblocking(false).unwrap();
+    sent
 }

@@ -7,25 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::healthy_pairs::meet;
-use crate::support::phoenix::Version::{V1, V2};
-use crate::support::socket_io::{Polling, Socket};
-use crate::support::user::{CLIENT_KINDS, ClientKind, User};
+use crate::healthy_pairs::{PAIRS, meet};
+use crate::support::user::{CLIENT_KINDS, User};
 use crate::support::{Server, wait_until};
 
-/// Every kind of client, with its own or with another.
-const PAIRS: [(ClientKind, ClientKind); 10] = [
-    (ClientKind::Phoenix(V1), ClientKind::Phoenix(V2)),
-    (ClientKind::SocketIo(4, Socket), ClientKind::SocketIo(3, Socket)),
-    (ClientKind::BayeuxSocket, ClientKind::BayeuxSocket),
-    (ClientKind::Phoenix(V2), ClientKind::SocketIo(4, Polling)),
-    (ClientKind::SocketIo(3, Polling), ClientKind::BayeuxPolling),
-    (ClientKind::BayeuxSocket, ClientKind::Phoenix(V1)),
-    (ClientKind::BayeuxPolling, ClientKind::BayeuxPolling),
-    (ClientKind::SocketIo(3, Socket), ClientKind::SocketIo(4, Polling)),
-    (ClientKind::Phoenix(V2), ClientKind::BayeuxPolling),
-    (ClientKind::SocketIo(4, Socket), ClientKind::BayeuxSocket),
-];
 /// The user ids of the pairs.
 pub const FIRST_ID: u64 = 1_000_000_000;
 pub const LAST_ID: u64 = FIRST_ID + PAIRS.len() as u64 - 1;
